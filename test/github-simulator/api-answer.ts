@@ -1,0 +1,159 @@
+// GitHub's answer to one request of its API: authentication, version and limit first, then the operation.
+// The only effects are in the book of runs; connections, faults and the log are left to the receiver.
+import { createHash } from 'node:crypto'
+import type { Answer } from './answer.ts'
+import { empty, json, parsedJson, refusal } from './answer.ts'
+import type { ApiRoute } from './api-route.ts'
+import { type ApiVersion, supportedVersions, versionError } from './api-version.ts'
+import { dispatchAnswer } from './dispatch-answer.ts'
+import type { RateLimit } from './rate-limit.ts'
+import type { RunBook } from './run-book.ts'
+import { listRuns, pageLinks } from './run-listing.ts'
+import { type Addresses, repositoryObject, runObject, runPageUrl, workflowObject } from './run-object.ts'
+import { type Settings, settleWorkflow, type Workflow } from './settings.ts'
+import type { SimulatedRun } from './simulated-run.ts'
+
+export interface ApiRequest {
+  route: ApiRoute
+  path: string
+  query: URLSearchParams
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  rawBody: string
+  at: Addresses
+  /** A dispatch starts its run only after this time. */
+  createAfterMs?: number
+}
+
+export type ApiAnswer = Answer & { runId?: number }
+
+export interface ApiWorld {
+  settings: Settings
+  book: RunBook
+  rateLimit: RateLimit
+  now: () => number
+}
+
+export function apiAnswer(request: ApiRequest, world: ApiWorld): ApiAnswer {
+  const { settings, rateLimit } = world
+  const token = /^(?:bearer|token) +(\S+)$/i.exec(String(request.headers.authorization ?? ''))?.[1]
+  if (request.headers.authorization === undefined) return refusal(401, 'Requires authentication')
+  if (!token || (settings.token !== undefined && token !== settings.token))
+    return refusal(401, 'Bad credentials')
+  const asked = request.headers['x-github-api-version'] ?? '2022-11-28'
+  const version = supportedVersions(settings).find((known) => known === asked)
+  if (!version) return refusal(400, 'Bad Request', { errors: versionError(String(asked), settings) })
+
+  if (request.route.operation === 'rate-limit') return rateLimitAnswer(rateLimit)
+  if (!rateLimit.spend()) {
+    return refusal(403, 'API rate limit exceeded for user ID 1.')
+  }
+  const answer = operationAnswer(request, world, version)
+  const tagged = request.route.operation === 'unknown' ? answer : withETag(answer, request)
+  if (tagged.status === 304) rateLimit.refund()
+  return { ...tagged, headers: { 'x-github-api-version-selected': version, ...tagged.headers } }
+}
+
+function operationAnswer(request: ApiRequest, world: ApiWorld, version: ApiVersion): ApiAnswer {
+  const { settings, book } = world
+  const { operation, owner, repo, runId } = request.route
+  const known = same(owner, settings.owner) && same(repo, settings.repo)
+  if (operation === 'unknown' || !known) return refusal(404, 'Not Found')
+  if (operation === 'repository') return json(200, repositoryObject(settings, request.at))
+
+  const workflow = settings.workflows.find((one) => isNamed(one, request.route.workflow))
+  if (request.route.workflow !== undefined && !workflow) return refusal(404, 'Not Found')
+  if (operation === 'dispatch' && workflow) return dispatch(request, world, workflow, version)
+  if (operation === 'workflow' && workflow) return json(200, workflowObject(workflow, settings, request.at))
+  if (operation === 'list-runs') return listing(request, world, workflow)
+
+  const run = runId === undefined ? undefined : book.find(runId)
+  if (!run || world.now() < run.createdAt + settings.getDelayMs) return refusal(404, 'Not Found')
+  if (operation === 'cancel') return cancel(run, book)
+  if (operation === 'rerun') return rerun(run, book)
+  return json(200, shown(run, settings, request.at))
+}
+
+function dispatch(
+  request: ApiRequest,
+  { settings, book }: ApiWorld,
+  workflow: Workflow,
+  apiVersion: ApiVersion,
+): ApiAnswer {
+  const body = request.rawBody === '' ? {} : parsedJson(request.rawBody)
+  if (body === undefined) return refusal(400, 'Problems parsing JSON')
+  const verdict = dispatchAnswer({ body, workflow, mode: settings.mode, apiVersion })
+  if (!verdict.taken) return refusal(verdict.status, verdict.message)
+  if (request.createAfterMs !== undefined) {
+    book.createLater(workflow, verdict.ref, verdict.inputs, request.createAfterMs)
+    return empty(204)
+  }
+  const runId = book.create(workflow, verdict.ref, verdict.inputs)
+  if (!verdict.tellsRun) return { ...empty(204), runId }
+  const runUrl = `${request.at.api}/repos/${settings.owner}/${settings.repo}/actions/runs/${runId}`
+  const details = {
+    workflow_run_id: runId,
+    run_url: runUrl,
+    html_url: runPageUrl(runId, settings, request.at),
+  }
+  return { ...json(200, details), runId }
+}
+
+function listing(
+  request: ApiRequest,
+  { settings, book, now }: ApiWorld,
+  workflow: Workflow | undefined,
+): Answer {
+  const listed = book
+    .all()
+    .filter((run) => !workflow || run.workflow === workflow.file)
+    .filter((run) => run.createdAt + settings.listDelayMs <= now())
+  const page = listRuns(listed, request.query)
+  if (!page) return refusal(422, 'Validation Failed', { errors: ['created is not a date'] })
+  const links = pageLinks(`${request.at.pages}${request.path}`, request.query, page)
+  const runs = page.runs.map((run) => shown(run, settings, request.at))
+  return json(200, { total_count: page.totalCount, workflow_runs: runs }, links ? { link: links } : {})
+}
+
+function cancel(run: SimulatedRun, book: RunBook): Answer {
+  if (run.status === 'completed') return refusal(409, 'Cannot cancel a workflow run that is completed.')
+  book.cancel(run.id)
+  return json(202, {})
+}
+
+function rerun(run: SimulatedRun, book: RunBook): Answer {
+  if (run.status !== 'completed') return refusal(403, 'This workflow is already running')
+  book.rerun(run.id)
+  return json(201, {})
+}
+
+function shown(run: SimulatedRun, settings: Settings, at: Addresses) {
+  // A run found again in a data directory may be of a workflow that this start was not told of.
+  const forgotten = settleWorkflow({ file: run.workflow }, 0)
+  const workflow = settings.workflows.find((one) => one.file === run.workflow) ?? forgotten
+  return runObject(run, workflow, settings, at)
+}
+
+function rateLimitAnswer(rateLimit: RateLimit): Answer {
+  const core = rateLimit.state()
+  return core ? json(200, { resources: { core }, rate: core }) : refusal(404, 'Rate limiting is not enabled.')
+}
+
+function withETag(answer: ApiAnswer, request: ApiRequest): ApiAnswer {
+  if (answer.status !== 200 || request.route.operation === 'dispatch') return answer
+  const etag = `W/"${createHash('sha256').update(answer.body).digest('hex')}"`
+  const known = String(request.headers['if-none-match'] ?? '').split(/\s*,\s*/)
+  if (known.some((one) => strong(one) === strong(etag))) return empty(304, { etag })
+  return { ...answer, headers: { ...answer.headers, etag } }
+}
+
+function isNamed(workflow: Workflow, name: string | undefined): boolean {
+  return workflow.file === name || String(workflow.id) === name
+}
+
+function same(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
+}
+
+function strong(etag: string): string {
+  return etag.replace(/^W\//, '')
+}

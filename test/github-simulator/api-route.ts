@@ -1,0 +1,66 @@
+// Which operation of GitHub's API a request means, from its method and path alone.
+
+export type Operation =
+  | 'dispatch'
+  | 'get-run'
+  | 'list-runs'
+  | 'repository'
+  | 'workflow'
+  | 'cancel'
+  | 'rerun'
+  | 'rate-limit'
+  | 'unknown'
+
+export interface ApiRoute {
+  operation: Operation
+  owner: string
+  repo: string
+  /** File or id, where the path names one. */
+  workflow?: string
+  runId?: number
+  /** '/api/v3' when it was addressed as on an Enterprise Server. */
+  prefix: string
+}
+
+const PATTERNS: [method: string, path: RegExp, operation: Operation][] = [
+  ['GET', /^\/rate_limit$/, 'rate-limit'],
+  ['GET', /^\/repos\/(?<owner>[^/]+)\/(?<repo>[^/]+)$/, 'repository'],
+  ['GET', inActions('workflows/(?<workflow>[^/]+)'), 'workflow'],
+  ['POST', inActions('workflows/(?<workflow>[^/]+)/dispatches'), 'dispatch'],
+  ['GET', inActions('workflows/(?<workflow>[^/]+)/runs'), 'list-runs'],
+  ['GET', inActions('runs'), 'list-runs'],
+  ['GET', inActions('runs/(?<run>\\d+)'), 'get-run'],
+  ['POST', inActions('runs/(?<run>\\d+)/cancel'), 'cancel'],
+  ['POST', inActions('runs/(?<run>\\d+)/rerun'), 'rerun'],
+]
+
+function inActions(rest: string): RegExp {
+  return new RegExp(`^/repos/(?<owner>[^/]+)/(?<repo>[^/]+)/actions/${rest}$`)
+}
+
+export function apiRoute(method: string, pathname: string): ApiRoute {
+  const prefix = /^\/api\/v3(?=\/|$)/.exec(pathname)?.[0] ?? ''
+  const path = pathname.slice(prefix.length)
+  for (const [wanted, pattern, operation] of PATTERNS) {
+    const match = wanted === method ? pattern.exec(path) : null
+    if (!match) continue
+    const groups = match.groups ?? {}
+    return {
+      operation,
+      owner: decoded(groups.owner),
+      repo: decoded(groups.repo),
+      prefix,
+      ...(groups.workflow === undefined ? {} : { workflow: decoded(groups.workflow) }),
+      ...(groups.run === undefined ? {} : { runId: Number(groups.run) }),
+    }
+  }
+  return { operation: 'unknown', owner: '', repo: '', prefix }
+}
+
+function decoded(part: string | undefined): string {
+  try {
+    return decodeURIComponent(part ?? '')
+  } catch {
+    return part ?? ''
+  }
+}

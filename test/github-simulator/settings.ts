@@ -1,0 +1,106 @@
+// What a simulator can be told at its start, and the workflows it keeps.
+// Every default is here; the other files only see the settled form.
+
+export interface SimulatorOptions {
+  /** 0 takes any free port. */
+  port?: number | undefined
+  host?: string | undefined
+  owner?: string | undefined
+  repo?: string | undefined
+  workflows?: WorkflowConfig[] | undefined
+  /** `ghes`: an Enterprise Server that answers 204 only and knows neither return_run_details nor 2026-03-10. */
+  mode?: 'github' | 'ghes' | undefined
+  /** When set, every other token gets 401; else any non-empty token is taken. */
+  token?: string | undefined
+  queuedMs?: number | undefined
+  runMs?: number | undefined
+  conclusion?: string | undefined
+  /** Runs appear in listings only this long after they were created. */
+  listDelayMs?: number | undefined
+  /** Runs answer 404 by id for this long after they were created. */
+  getDelayMs?: number | undefined
+  /** Requests in each window of `rateLimitWindowMs` (an hour). An Enterprise Server has a limit only when this is set. */
+  rateLimit?: number | undefined
+  rateLimitWindowMs?: number | undefined
+  /** Runs and log are kept there (append-only JSONL) and found again. One simulator a directory. */
+  dataDir?: string | undefined
+}
+
+export interface WorkflowConfig {
+  file: string
+  state?: 'active' | 'disabled_manually' | undefined
+  /** Whether the file has the workflow_dispatch trigger. */
+  trigger?: boolean | undefined
+  /** The declared inputs; `any` takes all. */
+  inputs?: Record<string, { required?: boolean | undefined }> | 'any' | undefined
+  refs?: string[] | undefined
+  /** Whether the file has a `run-name` that puts the promotion id into display_title. */
+  runName?: boolean | undefined
+}
+
+export interface Workflow {
+  file: string
+  id: number
+  name: string
+  state: 'active' | 'disabled_manually'
+  trigger: boolean
+  inputs: Record<string, { required?: boolean | undefined }> | 'any'
+  refs: string[]
+  runName: boolean
+}
+
+export interface Settings {
+  port: number
+  host: string
+  owner: string
+  repo: string
+  workflows: Workflow[]
+  mode: 'github' | 'ghes'
+  token: string | undefined
+  queuedMs: number
+  runMs: number
+  conclusion: string
+  listDelayMs: number
+  getDelayMs: number
+  rateLimit: number | undefined
+  rateLimitWindowMs: number
+  dataDir: string | undefined
+}
+
+const FIRST_WORKFLOW_ID = 161_335_001
+
+export function settle(options: SimulatorOptions): Settings {
+  const mode = options.mode ?? 'github'
+  return {
+    port: options.port ?? 0,
+    host: options.host ?? '127.0.0.1',
+    owner: options.owner ?? 'acme',
+    repo: options.repo ?? 'models',
+    workflows: (options.workflows ?? [{ file: 'cd_pipeline.yml' }]).map((config, index) =>
+      settleWorkflow(config, FIRST_WORKFLOW_ID + index),
+    ),
+    mode,
+    token: options.token,
+    queuedMs: options.queuedMs ?? 200,
+    runMs: options.runMs ?? 800,
+    conclusion: options.conclusion ?? 'success',
+    listDelayMs: options.listDelayMs ?? 0,
+    getDelayMs: options.getDelayMs ?? 0,
+    rateLimit: options.rateLimit ?? (mode === 'ghes' ? undefined : 5000),
+    rateLimitWindowMs: options.rateLimitWindowMs ?? 3_600_000,
+    dataDir: options.dataDir,
+  }
+}
+
+export function settleWorkflow(config: WorkflowConfig, id: number): Workflow {
+  return {
+    file: config.file,
+    id,
+    name: config.file.replace(/\.ya?ml$/, '').replaceAll('_', ' '),
+    state: config.state ?? 'active',
+    trigger: config.trigger ?? true,
+    inputs: config.inputs ?? 'any',
+    refs: config.refs ?? ['main'],
+    runName: config.runName ?? true,
+  }
+}

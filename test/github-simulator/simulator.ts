@@ -1,0 +1,148 @@
+// A stand-in for api.github.com's Actions API: a real HTTP server that keeps its own log of requests and runs.
+// That log, and not the relay, tells the tests whether a promotion was dispatched twice or out of order.
+import type { Steering } from './admin.ts'
+import type { ApiWorld } from './api-answer.ts'
+import { apiRoute } from './api-route.ts'
+import { createFaults, type Fault } from './faults.ts'
+import { openHttpServer } from './http-server.ts'
+import type { ArrivedRequest, Instants } from './instants.ts'
+import { createRateLimit } from './rate-limit.ts'
+import { createReceiver } from './receiver.ts'
+import { type LogEntry, openRequestLog } from './request-log.ts'
+import { type Life, openRunBook } from './run-book.ts'
+import type { RunStatus } from './run-life.ts'
+import { type SimulatorOptions, settle, settleWorkflow, type WorkflowConfig } from './settings.ts'
+import type { SimulatedRun } from './simulated-run.ts'
+
+export type {
+  ArrivedRequest,
+  Fault,
+  Instants,
+  LogEntry,
+  RunStatus,
+  SimulatedRun,
+  SimulatorOptions,
+  WorkflowConfig,
+}
+
+export interface Simulator {
+  /** http://127.0.0.1:PORT */
+  readonly url: string
+  /** Every request but the steering's, in the order of arrival. */
+  readonly log: readonly LogEntry[]
+  /** As they are at this moment, oldest first. Read it again to see them move. */
+  readonly runs: readonly SimulatedRun[]
+  /** Runs that a fault will create later. */
+  readonly lateRuns: number
+  /** Adds a fault; on dispatches and for one request unless it says otherwise. */
+  fault(fault: Fault): void
+  clearFaults(): void
+  /** Ends a run now, with the conclusion it was going to have if none is given. A completed run stays as it is. */
+  complete(runId: number, conclusion?: string): void
+  /**
+   * Stops a run where it is, or in the given status, until it is completed, cancelled or released by hand.
+   * Without a run: every later run, in `queued` unless told otherwise.
+   */
+  hold(runId?: number, status?: RunStatus): void
+  /** Lets a held run go on; without a run all of them, and later ones. */
+  release(runId?: number): void
+  /** The life of later runs and attempts. */
+  setLife(life: LifeChange): void
+  /** Disables a workflow, takes a ref away, …, from now on. */
+  setWorkflow(file: string, change: Omit<WorkflowConfig, 'file'>): void
+  /** The dispatch POSTs of the log. */
+  dispatches(): LogEntry[]
+  /** Ends every connection and wait. */
+  close(): Promise<void>
+}
+
+export interface LifeChange {
+  queuedMs?: number | undefined
+  runMs?: number | undefined
+  conclusion?: string | undefined
+}
+
+export async function startSimulator(
+  options: SimulatorOptions = {},
+  instants: Instants = {},
+): Promise<Simulator> {
+  const settings = settle(options)
+  const now = Date.now
+  const book = openRunBook(settings, now)
+  const log = openRequestLog(settings.dataDir)
+  const faults = createFaults()
+  const closing = new AbortController()
+  const rateLimit = createRateLimit(settings.rateLimit, settings.rateLimitWindowMs, now)
+  const world: ApiWorld = { settings, book, rateLimit, now }
+
+  const steering: Steering = {
+    get log() {
+      return log.entries
+    },
+    get runs() {
+      return book.all()
+    },
+    get lateRuns() {
+      return book.lateRuns()
+    },
+    fault: faults.add,
+    clearFaults: faults.clear,
+    complete: book.complete,
+    hold: (runId, status) => {
+      if (runId === undefined) book.life.heldAs = status ?? 'queued'
+      else book.hold(runId, status)
+    },
+    release: book.release,
+    setLife: (life) => {
+      Object.assign(book.life, defined(life))
+    },
+    setWorkflow: (file, change) => {
+      const index = settings.workflows.findIndex((workflow) => workflow.file === file)
+      const workflow = settings.workflows[index]
+      if (!workflow) throw new Error(`no workflow ${file}`)
+      settings.workflows[index] = settleWorkflow({ ...workflow, ...change }, workflow.id)
+    },
+  }
+
+  const receiver = createReceiver({ world, log, faults, steering, instants, closing: closing.signal })
+  const server = await openHttpServer({
+    host: settings.host,
+    port: settings.port,
+    onRequest: receiver,
+    onGarbled: () => log.garbled(now()),
+  }).catch((error: unknown) => {
+    closeFiles()
+    throw error
+  })
+
+  function closeFiles(): void {
+    book.close()
+    log.close()
+  }
+
+  async function close(): Promise<void> {
+    closing.abort()
+    await server.close()
+    closeFiles()
+  }
+
+  // Added to the same object, since a copy would read its log and runs only once.
+  return Object.assign(steering, {
+    url: `http://${reachable(settings.host)}:${server.port}`,
+    dispatches: () => log.entries.filter(({ method, path }) => isDispatch(method, path)),
+    close,
+  })
+}
+
+function isDispatch(method: string, path: string): boolean {
+  return apiRoute(method, path.split('?')[0] ?? '').operation === 'dispatch'
+}
+
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function defined(life: LifeChange): Partial<Life> {
+  return Object.fromEntries(Object.entries(life).filter(([, value]) => value !== undefined))
+}
