@@ -1,0 +1,208 @@
+/**
+ * Every setting, in one schema: environment variables in, typed settings or the list of every problem out.
+ * Reads no environment itself and has no effect on import. Secrets come as `NAME` or `NAME_FILE`.
+ */
+import { accessSync, constants } from 'node:fs'
+import { z } from 'zod'
+import { SHORTEST_SECRET } from './redact.ts'
+import { type Secret, secretFromFile, secretFromValue } from './secret.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const flag = z
+  .enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'], { error: 'must be true or false' })
+  .transform((word) => ['true', '1', 'yes', 'on'].includes(word))
+const port = z.coerce
+  .number('must be a port')
+  .int('must be a port')
+  .min(0, 'must be a port')
+  .max(65_535, 'must be a port')
+const positive = (unit: string, max: number) =>
+  z.coerce
+    .number(`must be a number of ${unit}`)
+    .positive(`must be above 0 ${unit}`)
+    .max(max, `must be at most ${max} ${unit}`)
+const count = (max: number) =>
+  z.coerce
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(1, 'must be 1 or more')
+    .max(max, `must be at most ${max}`)
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
+  // A password in it would show, and `fetch` refuses one; a query would end up amid the path.
+  .refine((url) => !/[?#@]/.test(url), 'must not hold a user, a query or a fragment')
+  .transform((url) => url.replace(/\/+$/, ''))
+const words = (max: number) => z.string().max(max, `must be at most ${max} characters long`)
+const pathSegment = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,100}$/, "may hold letters, digits, '.', '_' and '-' only")
+  .refine((name) => !/^\.+$/.test(name), 'must be a name')
+
+const settingsSchema = z.object({
+  ENABLE_CD_TRIGGER: flag.default(false),
+  GITHUB_REPO_OWNER: pathSegment.optional(),
+  GITHUB_REPO_NAME: pathSegment.optional(),
+  CD_WORKFLOW_NAME: pathSegment.default('cd_pipeline.yml'),
+  CD_WORKFLOW_REF: words(255).default('main'),
+  GITHUB_API_URL: httpUrl.default('https://api.github.com'),
+  GITHUB_API_VERSION: z
+    .string()
+    .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date such as 2022-11-28')
+    .default('2022-11-28'),
+  GITHUB_APP_ID: z.string().optional(),
+  GITHUB_APP_INSTALLATION_ID: z.string().optional(),
+  REDIS_WAIT_REPLICAS: z.coerce
+    .number('must be a whole number')
+    .int('must be a whole number')
+    .min(0, 'must be 0 or more')
+    .max(10, 'must be at most 10')
+    .default(0),
+  PORT: port.default(8080),
+  HOST: z.string().default('127.0.0.1'),
+  WORKER_PORT: port.default(8081),
+  WORKER_CONCURRENCY: count(1000).default(16),
+  OPS_USER: words(100).default('ops'),
+  DISPATCH_RATE_PER_SECOND: positive('dispatches per second', 10_000).default(1),
+  DISPATCH_MAX_ATTEMPTS: count(100).default(8),
+  DISPATCH_BACKOFF_BASE_SECONDS: positive('seconds', 3600).default(2),
+  DISPATCH_BACKOFF_MAX_SECONDS: positive('seconds', 86_400).default(300),
+  RESOLVE_PATIENCE_SECONDS: positive('seconds', 86_400).default(120),
+  TRACK_INTERVAL_SECONDS: positive('seconds', 3600).default(5),
+  DEPLOY_TIMEOUT_MINUTES: positive('minutes', 50_000).default(60),
+  DATA_DIR: z.string().min(1).default('.relay'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+})
+
+/** Settings that may come as `NAME_FILE` and never show. */
+const SECRET_NAMES = [
+  'GITHUB_TOKEN',
+  'GITHUB_APP_PRIVATE_KEY',
+  'GITHUB_WEBHOOK_SECRET',
+  'REDIS_URL',
+  'RELAY_API_TOKEN',
+  'OPS_PASSWORD',
+] as const
+type SecretName = (typeof SECRET_NAMES)[number]
+
+export type Settings = z.output<typeof settingsSchema> & Readonly<Partial<Record<SecretName, Secret>>>
+
+/** What a process needs of the settings; asked for by the command that starts it. */
+export type Need = 'redis' | 'server' | 'dispatch'
+
+export type LoadedSettings = { ok: true; settings: Settings } | { ok: false; problems: string[] }
+
+/** Names of every setting, `NAME_FILE` forms left out. */
+export const SETTING_NAMES: readonly string[] = [...Object.keys(settingsSchema.shape), ...SECRET_NAMES]
+
+/** Settings that speak of GitHub: with none of them set, `up` uses the simulator. */
+const GITHUB_NAMES = SETTING_NAMES.filter((name) => /^(GITHUB|CD_WORKFLOW|ENABLE_CD)_/.test(name))
+
+export function anyGithubSetting(env: Environment): boolean {
+  return GITHUB_NAMES.some(
+    (name) => given(env, name) !== undefined || given(env, `${name}_FILE`) !== undefined,
+  )
+}
+
+/**
+ * Loads the settings that the given needs ask for.
+ * @returns every problem at once, each naming its setting, never its value if it is a secret.
+ */
+export function loadSettings(env: Environment, needs: readonly Need[]): LoadedSettings {
+  const problems: string[] = []
+  const parsed = settingsSchema.safeParse(
+    Object.fromEntries(Object.keys(settingsSchema.shape).map((name) => [name, given(env, name)])),
+  )
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')} ${issue.message}`)
+  }
+  const secrets: Partial<Record<SecretName, Secret>> = {}
+  for (const name of SECRET_NAMES) {
+    const secret = secretOf(env, name, problems)
+    if (secret) secrets[name] = secret
+  }
+  const has = (name: string) => given(env, name) !== undefined || given(env, `${name}_FILE`) !== undefined
+  const ask = (name: string, why: string) => {
+    if (!has(name)) problems.push(`${name} is missing: ${why}`)
+  }
+  if (needs.includes('redis'))
+    ask('REDIS_URL', 'where the queue and the ledger live, e.g. redis://localhost:6379')
+  if (needs.includes('server')) {
+    ask('RELAY_API_TOKEN', 'the token that callers of the API send')
+    ask('OPS_PASSWORD', 'the log-in of the dashboard at /queues')
+  }
+  if (needs.includes('dispatch') && enabled(env)) {
+    const why = 'ENABLE_CD_TRIGGER is on'
+    ask('GITHUB_REPO_OWNER', why)
+    ask('GITHUB_REPO_NAME', why)
+    if (['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY', 'GITHUB_APP_INSTALLATION_ID'].some(has)) {
+      problems.push('GITHUB_APP_… credentials are not supported yet: use GITHUB_TOKEN')
+    } else ask('GITHUB_TOKEN', why)
+  }
+  if (problems.length > 0 || !parsed.success) return { ok: false, problems }
+  return { ok: true, settings: { ...parsed.data, ...secrets } }
+}
+
+function enabled(env: Environment): boolean {
+  return flag.safeParse(given(env, 'ENABLE_CD_TRIGGER')).data ?? false
+}
+
+function secretOf(env: Environment, name: SecretName, problems: string[]): Secret | undefined {
+  const value = given(env, name)
+  const path = given(env, `${name}_FILE`)
+  if (value !== undefined && path !== undefined) {
+    problems.push(`${name} and ${name}_FILE are both set: use one`)
+    return undefined
+  }
+  const secret =
+    path !== undefined
+      ? readableFile(name, path, problems)
+      : value !== undefined
+        ? secretFromValue(name, value)
+        : undefined
+  if (!secret) return undefined
+  const text = secret.read()
+  if (text.length < SHORTEST_SECRET)
+    problems.push(`${name} must be at least ${SHORTEST_SECRET} characters long`)
+  else if (name === 'REDIS_URL' && !/^rediss?:\/\//.test(text))
+    problems.push('REDIS_URL must begin with redis:// or rediss://')
+  else if (name !== 'GITHUB_APP_PRIVATE_KEY' && /[\s\p{Cc}]/u.test(text))
+    problems.push(`${name} must not hold white space`)
+  return secret
+}
+
+function readableFile(name: SecretName, path: string, problems: string[]): Secret | undefined {
+  try {
+    accessSync(path, constants.R_OK)
+    const secret = secretFromFile(name, path)
+    secret.read()
+    return secret
+  } catch (error) {
+    problems.push(`${name}_FILE can't be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}`)
+    return undefined
+  }
+}
+
+/** An empty variable counts as not given: compose files and CI pass empty ones along. */
+function given(env: Environment, name: string): string | undefined {
+  const value = env[name]?.trim()
+  return value === '' ? undefined : value
+}
+
+/** All secrets that are set, for the redactor; the password inside `REDIS_URL` also by itself. */
+export function secretsOf(settings: Settings): Secret[] {
+  const given = SECRET_NAMES.flatMap((name) => settings[name] ?? [])
+  const { REDIS_URL: url } = settings
+  if (!url) return given
+  return [...given, { name: 'password in REDIS_URL', read: () => passwordIn(url.read()) }]
+}
+
+function passwordIn(url: string): string {
+  const password = URL.parse(url)?.password ?? ''
+  try {
+    return decodeURIComponent(password)
+  } catch {
+    // A bare % stands for itself.
+    return password
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The last gate before anything leaves: replaces every known secret in a text, as it is and in the encodings
+ * in which it travels (base64 of basic authentication, URL-encoded, JSON).
+ * GitHub, or something on the way to it, may echo what we sent; so what comes back passes here before it is
+ * kept or shown.
+ */
+import type { Secret } from './secret.ts'
+
+export type Redact = (text: string) => string
+
+/** Shorter values would blank out ordinary words; settings refuse secrets that short. */
+export const SHORTEST_SECRET = 6
+
+export function createRedactor(secrets: readonly Secret[]): Redact {
+  // A rotated secret stays remembered: its old value must not leave either.
+  const values = new Set<string>()
+  let forms: string[] = []
+  return (text) => {
+    for (const secret of secrets) {
+      const value = readOrNothing(secret)
+      if (value.length < SHORTEST_SECRET || values.has(value)) continue
+      values.add(value)
+      forms = [...values].flatMap(formsOf).sort((a, b) => b.length - a.length)
+    }
+    let clean = text
+    for (const form of forms) if (clean.includes(form)) clean = clean.replaceAll(form, '[redacted]')
+    return clean
+  }
+}
+
+/** Deeper than anything that GitHub sends; an answer nested without end would exhaust the stack. */
+const DEEPEST = 50
+
+/** Redacts each text inside a JSON-like value; what is nested deeper than 50 levels is cut off. */
+export function redactDeep<T>(value: T, redact: Redact, depth = 0): T {
+  if (typeof value === 'string') return redact(value) as T
+  if (value === null || typeof value !== 'object') return value
+  if (depth === DEEPEST) return '[cut off]' as T
+  if (Array.isArray(value)) return value.map((item) => redactDeep(item, redact, depth + 1)) as T
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [redact(name), redactDeep(item, redact, depth + 1)]),
+  ) as T
+}
+
+/** A secret as it travels: as it is, inside JSON (and JSON inside JSON), addresses and base64. */
+function formsOf(value: string): string[] {
+  const lines = value.split('\n').filter((line) => line.length >= 20)
+  const inJson = escaped(value)
+  return [
+    ...new Set([value, inJson, escaped(inJson), ...inAddresses(value), ...inBase64(value), ...lines]),
+  ].filter((form) => form.length >= SHORTEST_SECRET)
+}
+
+function escaped(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
+}
+
+function inAddresses(value: string): string[] {
+  const inUrl = encodeURIComponent(value)
+  const inForm = new URLSearchParams([['', value]]).toString().slice(1)
+  const lowerCase = (form: string) => form.replace(/%../g, (code) => code.toLowerCase())
+  return [inUrl, encodeURI(value), inForm, lowerCase(inUrl), lowerCase(inForm)]
+}
+
+/**
+ * What stands of it in base64 whatever is before and behind it, as in `user:password`: three bytes make four
+ * characters, so there are three forms; the characters at the edges, which its neighbours share, are left out.
+ */
+function inBase64(value: string): string[] {
+  return [0, 1, 2].flatMap((before) => {
+    const bytes = Buffer.concat([Buffer.alloc(before), Buffer.from(value)])
+    const first = Math.ceil((before * 8) / 6)
+    const whole = Math.floor((bytes.length * 8) / 6)
+    return [bytes.toString('base64'), bytes.toString('base64url')].map((text) => text.slice(first, whole))
+  })
+}
+
+function readOrNothing(secret: Secret): string {
+  try {
+    return secret.read()
+  } catch {
+    return ''
+  }
+}

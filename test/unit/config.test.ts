@@ -1,0 +1,494 @@
+// Settings: defaults, every problem at once by name and never by secret value, secrets from files, and the example
+// that operators copy.
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import {
+  anyGithubSetting,
+  type Environment,
+  loadSettings,
+  type Need,
+  SETTING_NAMES,
+  secretsOf,
+} from '../../shared/config.ts'
+import { createRedactor } from '../../shared/redact.ts'
+
+const SENTINEL = 'sentinel-value-of-a-secret'
+const SECRETS = [
+  'GITHUB_TOKEN',
+  'GITHUB_APP_PRIVATE_KEY',
+  'GITHUB_WEBHOOK_SECRET',
+  'REDIS_URL',
+  'RELAY_API_TOKEN',
+  'OPS_PASSWORD',
+]
+
+/** Everything that a server and worker with a real GitHub need. */
+const COMPLETE = {
+  ENABLE_CD_TRIGGER: 'true',
+  GITHUB_TOKEN: SENTINEL,
+  GITHUB_REPO_OWNER: 'acme',
+  GITHUB_REPO_NAME: 'models',
+  REDIS_URL: 'redis://localhost:6379',
+  RELAY_API_TOKEN: SENTINEL,
+  OPS_PASSWORD: SENTINEL,
+}
+const EVERYTHING: Need[] = ['redis', 'server', 'dispatch']
+
+function settingsOf(env: Environment, needs: Need[] = []) {
+  const loaded = loadSettings(env, needs)
+  if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
+  return loaded.settings
+}
+
+function problemsOf(env: Environment, needs: Need[] = []): string[] {
+  const loaded = loadSettings(env, needs)
+  return loaded.ok ? [] : loaded.problems
+}
+
+function file(content: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'settings-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'secret')
+  writeFileSync(path, content)
+  return path
+}
+
+describe('defaults', () => {
+  test('nothing set is a relay that sends nothing', () => {
+    expect(settingsOf({})).toEqual({
+      ENABLE_CD_TRIGGER: false,
+      CD_WORKFLOW_NAME: 'cd_pipeline.yml',
+      CD_WORKFLOW_REF: 'main',
+      GITHUB_API_URL: 'https://api.github.com',
+      GITHUB_API_VERSION: '2022-11-28',
+      PORT: 8080,
+      HOST: '127.0.0.1',
+      WORKER_PORT: 8081,
+      WORKER_CONCURRENCY: 16,
+      OPS_USER: 'ops',
+      DISPATCH_RATE_PER_SECOND: 1,
+      DISPATCH_MAX_ATTEMPTS: 8,
+      DISPATCH_BACKOFF_BASE_SECONDS: 2,
+      DISPATCH_BACKOFF_MAX_SECONDS: 300,
+      RESOLVE_PATIENCE_SECONDS: 120,
+      REDIS_WAIT_REPLICAS: 0,
+      TRACK_INTERVAL_SECONDS: 5,
+      DEPLOY_TIMEOUT_MINUTES: 60,
+      DATA_DIR: '.relay',
+      LOG_LEVEL: 'info',
+    })
+  })
+
+  test('empty variables, as compose files pass them along, count as not set', () => {
+    const empty = Object.fromEntries(
+      SETTING_NAMES.flatMap((name) => [
+        [name, ''],
+        [`${name}_FILE`, ' '],
+      ]),
+    )
+    expect(settingsOf(empty)).toEqual(settingsOf({}))
+    expect(anyGithubSetting(empty)).toBe(false)
+  })
+
+  test('white space around a value is no part of it', () => {
+    expect(settingsOf({ PORT: ' 9090 ', GITHUB_REPO_OWNER: '\tacme\n' })).toMatchObject({
+      PORT: 9090,
+      GITHUB_REPO_OWNER: 'acme',
+    })
+  })
+
+  test('variables of others are passed over', () => {
+    expect(settingsOf({ PATH: '/bin', GITHUB_ACTIONS: 'true', ENABLE_OTHER: 'x' })).toEqual(settingsOf({}))
+  })
+})
+
+describe('values', () => {
+  test.each([
+    ['true', true],
+    ['1', true],
+    ['yes', true],
+    ['on', true],
+    ['false', false],
+    ['0', false],
+    ['no', false],
+    ['off', false],
+  ])('ENABLE_CD_TRIGGER=%s is %s', (word, expected) => {
+    expect(settingsOf({ ENABLE_CD_TRIGGER: word }).ENABLE_CD_TRIGGER).toBe(expected)
+  })
+
+  test.each([
+    ['https://github.example.com/api/v3', 'https://github.example.com/api/v3'],
+    ['https://github.example.com/api/v3/', 'https://github.example.com/api/v3'],
+    ['http://127.0.0.1:4000//', 'http://127.0.0.1:4000'],
+  ])('GITHUB_API_URL=%s leaves room for a path', (url, expected) => {
+    expect(settingsOf({ GITHUB_API_URL: url }).GITHUB_API_URL).toBe(expected)
+  })
+
+  test('a port of 0 asks for any that is free', () => {
+    expect(settingsOf({ PORT: '0' }).PORT).toBe(0)
+  })
+
+  test('less than one dispatch a second can be asked for', () => {
+    expect(settingsOf({ DISPATCH_RATE_PER_SECOND: '0.1' }).DISPATCH_RATE_PER_SECOND).toBe(0.1)
+  })
+})
+
+describe('a wrong value', () => {
+  const rows: [string, string, string][] = [
+    ['ENABLE_CD_TRIGGER', 'maybe', 'must be true or false'],
+    ['ENABLE_CD_TRIGGER', '2', 'must be true or false'],
+    ...['..', 'a/b', 'a b', 'x'.repeat(101), 'ü', '%2e'].flatMap((value): [string, string, string][] => [
+      [
+        'GITHUB_REPO_OWNER',
+        value,
+        value === '..' ? 'must be a name' : "may hold letters, digits, '.', '_' and '-' only",
+      ],
+      [
+        'GITHUB_REPO_NAME',
+        value,
+        value === '..' ? 'must be a name' : "may hold letters, digits, '.', '_' and '-' only",
+      ],
+      [
+        'CD_WORKFLOW_NAME',
+        value,
+        value === '..' ? 'must be a name' : "may hold letters, digits, '.', '_' and '-' only",
+      ],
+    ]),
+    ['CD_WORKFLOW_REF', 'r'.repeat(256), 'must be at most 255 characters long'],
+    ['OPS_USER', 'o'.repeat(101), 'must be at most 100 characters long'],
+    ['GITHUB_API_URL', 'api.github.com', 'must be an http(s) address'],
+    ['GITHUB_API_URL', 'ftp://api.github.com', 'must be an http(s) address'],
+    ['GITHUB_API_URL', 'https://', 'must be an http(s) address'],
+    ['GITHUB_API_URL', 'https://me:word@github.example.com', 'must not hold a user, a query or a fragment'],
+    ['GITHUB_API_URL', 'https://github.example.com/?a=b', 'must not hold a user, a query or a fragment'],
+    ['GITHUB_API_VERSION', 'latest', 'must be a date such as 2022-11-28'],
+    ...['PORT', 'WORKER_PORT'].flatMap((name) =>
+      ['-1', '65536', '80.5', 'http', 'NaN', 'Infinity'].map((value): [string, string, string] => [
+        name,
+        value,
+        'must be a port',
+      ]),
+    ),
+    ...['WORKER_CONCURRENCY', 'DISPATCH_MAX_ATTEMPTS'].flatMap((name): [string, string, string][] => [
+      [name, '0', 'must be 1 or more'],
+      [name, '1.5', 'must be a whole number'],
+      [name, 'many', 'must be a whole number'],
+      [name, '100000', name === 'WORKER_CONCURRENCY' ? 'must be at most 1000' : 'must be at most 100'],
+    ]),
+    ['REDIS_WAIT_REPLICAS', '-1', 'must be 0 or more'],
+    ['REDIS_WAIT_REPLICAS', '1.5', 'must be a whole number'],
+    ['REDIS_WAIT_REPLICAS', 'all', 'must be a whole number'],
+    ['REDIS_WAIT_REPLICAS', '11', 'must be at most 10'],
+    ...[
+      ['DISPATCH_RATE_PER_SECOND', 'dispatches per second', '10000'],
+      ['DISPATCH_BACKOFF_BASE_SECONDS', 'seconds', '3600'],
+      ['DISPATCH_BACKOFF_MAX_SECONDS', 'seconds', '86400'],
+      ['RESOLVE_PATIENCE_SECONDS', 'seconds', '86400'],
+      ['TRACK_INTERVAL_SECONDS', 'seconds', '3600'],
+      ['DEPLOY_TIMEOUT_MINUTES', 'minutes', '50000'],
+    ].flatMap(([name = '', unit, max]): [string, string, string][] => [
+      [name, '0', `must be above 0 ${unit}`],
+      [name, '-1', `must be above 0 ${unit}`],
+      [name, '1h', `must be a number of ${unit}`],
+      [name, 'Infinity', `must be a number of ${unit}`],
+      [name, '1e9', `must be at most ${max} ${unit}`],
+    ]),
+    [
+      'LOG_LEVEL',
+      'loud',
+      'Invalid option: expected one of "trace"|"debug"|"info"|"warn"|"error"|"fatal"|"silent"',
+    ],
+    ['REDIS_URL', 'localhost:6379', 'must begin with redis:// or rediss://'],
+    ['REDIS_URL', 'http://localhost:6379', 'must begin with redis:// or rediss://'],
+    ...SECRETS.map((name): [string, string, string] => [name, 'short', 'must be at least 6 characters long']),
+    ...SECRETS.filter((name) => !/KEY|URL/.test(name)).map((name): [string, string, string] => [
+      name,
+      'two words',
+      'must not hold white space',
+    ]),
+    ['GITHUB_TOKEN', 'with\u0000control', 'must not hold white space'],
+  ]
+  test.each(rows)('%s=%s is told by its name', (name, value, problem) => {
+    expect(problemsOf({ [name]: value })).toEqual([`${name} ${problem}`])
+  })
+
+  test('and all others at once', () => {
+    const env = {
+      ENABLE_CD_TRIGGER: 'perhaps',
+      PORT: 'x',
+      WORKER_CONCURRENCY: '0',
+      LOG_LEVEL: 'loud',
+      GITHUB_TOKEN: 'abc',
+      REDIS_URL: 'http://localhost',
+      OPS_PASSWORD_FILE: '/nowhere/password',
+    }
+    const named = problemsOf(env, EVERYTHING).map((problem) => problem.split(' ')[0])
+    expect(named).toEqual([
+      'ENABLE_CD_TRIGGER',
+      'PORT',
+      'WORKER_CONCURRENCY',
+      'LOG_LEVEL',
+      'GITHUB_TOKEN',
+      'REDIS_URL',
+      'OPS_PASSWORD_FILE',
+      'RELAY_API_TOKEN',
+    ])
+  })
+
+  test('of a secret is never shown', () => {
+    for (const name of SECRETS) {
+      const path = file(`${SENTINEL} in two words\n`)
+      const wrong = [
+        { [name]: `${SENTINEL} in two words` },
+        { [name]: SENTINEL, [`${name}_FILE`]: path },
+        { [`${name}_FILE`]: path },
+        { [name]: SENTINEL.slice(0, 5) },
+      ]
+      for (const env of wrong)
+        expect(problemsOf(env, EVERYTHING).join('\n')).not.toContain(SENTINEL.slice(0, 5))
+    }
+  })
+
+  test('of a path to a secret is not shown either: it may be the secret, mistaken', () => {
+    expect(problemsOf({ GITHUB_TOKEN_FILE: SENTINEL })).toEqual(["GITHUB_TOKEN_FILE can't be read: ENOENT"])
+  })
+})
+
+describe('what a process needs', () => {
+  test('a complete set starts everything', () => {
+    expect(problemsOf(COMPLETE, EVERYTHING)).toEqual([])
+  })
+
+  test('a secret in a file is as good', () => {
+    const { GITHUB_TOKEN: _, ...rest } = COMPLETE
+    expect(problemsOf({ ...rest, GITHUB_TOKEN_FILE: file(SENTINEL) }, EVERYTHING)).toEqual([])
+  })
+
+  test('redis: its address', () => {
+    expect(problemsOf({}, ['redis'])).toEqual([expect.stringMatching(/^REDIS_URL is missing: .+redis:\/\//)])
+  })
+
+  test('server: the callers’ token and the log-in of the dashboard', () => {
+    expect(problemsOf({}, ['server'])).toEqual([
+      expect.stringMatching(/^RELAY_API_TOKEN is missing: /),
+      expect.stringMatching(/^OPS_PASSWORD is missing: /),
+    ])
+  })
+
+  test('dispatch: nothing while the trigger is off', () => {
+    expect(problemsOf({}, ['dispatch'])).toEqual([])
+    expect(problemsOf({ ENABLE_CD_TRIGGER: 'off', GITHUB_REPO_OWNER: 'acme' }, ['dispatch'])).toEqual([])
+  })
+
+  test('dispatch: everything about the repository once it is on', () => {
+    expect(problemsOf({ ENABLE_CD_TRIGGER: 'true' }, ['dispatch'])).toEqual([
+      'GITHUB_REPO_OWNER is missing: ENABLE_CD_TRIGGER is on',
+      'GITHUB_REPO_NAME is missing: ENABLE_CD_TRIGGER is on',
+      'GITHUB_TOKEN is missing: ENABLE_CD_TRIGGER is on',
+    ])
+  })
+
+  test.each(['GITHUB_TOKEN', 'GITHUB_REPO_OWNER', 'GITHUB_REPO_NAME'] as const)(
+    'dispatch: %s alone missing is the only problem',
+    (name) => {
+      expect(problemsOf({ ...COMPLETE, [name]: '' }, EVERYTHING)).toEqual([
+        `${name} is missing: ENABLE_CD_TRIGGER is on`,
+      ])
+    },
+  )
+
+  test('dispatch: half an App is told, not silently passed over', () => {
+    for (const name of ['GITHUB_APP_ID', 'GITHUB_APP_INSTALLATION_ID'])
+      expect(problemsOf({ ...COMPLETE, [name]: '17' }, EVERYTHING)).toEqual([
+        expect.stringMatching(/^GITHUB_APP_… .+ not supported yet/),
+      ])
+  })
+
+  test('half-set settings list everything that is missing or wrong, over all needs', () => {
+    const named = problemsOf({ ENABLE_CD_TRIGGER: 'true', PORT: 'x' }, EVERYTHING).map(
+      (text) => text.split(' ')[0],
+    )
+    expect(named).toEqual([
+      'PORT',
+      'REDIS_URL',
+      'RELAY_API_TOKEN',
+      'OPS_PASSWORD',
+      'GITHUB_REPO_OWNER',
+      'GITHUB_REPO_NAME',
+      'GITHUB_TOKEN',
+    ])
+  })
+
+  test('nothing is asked for that nobody needs', () => {
+    expect(problemsOf({ ENABLE_CD_TRIGGER: 'true' }, ['redis'])).toHaveLength(1)
+  })
+})
+
+describe('a secret in a file', () => {
+  test('is read without its line end', () => {
+    for (const end of ['', '\n', '\r\n'])
+      expect(settingsOf({ GITHUB_TOKEN_FILE: file(`${SENTINEL}${end}`) }).GITHUB_TOKEN?.read()).toBe(SENTINEL)
+  })
+
+  test('is read again when the file changes, also to as many characters', () => {
+    const path = file('first-token\n')
+    const token = settingsOf({ GITHUB_TOKEN_FILE: path }).GITHUB_TOKEN
+    expect(token?.read()).toBe('first-token')
+    writeFileSync(path, 'other-token\n')
+    utimesSync(path, new Date(), new Date(statSync(path).mtimeMs + 1_000))
+    expect(token?.read()).toBe('other-token')
+  })
+
+  test('is read again when another file has taken its place, as Kubernetes does', () => {
+    const path = file('first-token\n')
+    const token = settingsOf({ GITHUB_TOKEN_FILE: path }).GITHUB_TOKEN
+    token?.read()
+    rmSync(path)
+    writeFileSync(path, 'a-longer-token\n')
+    expect(token?.read()).toBe('a-longer-token')
+  })
+
+  test('that has gone is an error that says so, until it is back', () => {
+    const path = file('first-token\n')
+    const token = settingsOf({ GITHUB_TOKEN_FILE: path }).GITHUB_TOKEN
+    rmSync(path)
+    expect(() => token?.read()).toThrow(/ENOENT/)
+    writeFileSync(path, 'second-token\n')
+    expect(token?.read()).toBe('second-token')
+  })
+
+  test.each([
+    ['is missing', () => '/nowhere/token', 'ENOENT'],
+    ['is a folder', () => tmpdir(), 'EISDIR'],
+  ])('that %s is told by its name', (_, path, code) => {
+    expect(problemsOf({ GITHUB_TOKEN_FILE: path() })).toEqual([`GITHUB_TOKEN_FILE can't be read: ${code}`])
+  })
+
+  test('that may not be read is told by its name', () => {
+    const path = file(SENTINEL)
+    chmodSync(path, 0o000)
+    // Nothing is forbidden to root.
+    const expected = process.getuid?.() === 0 ? [] : ["GITHUB_TOKEN_FILE can't be read: EACCES"]
+    expect(problemsOf({ GITHUB_TOKEN_FILE: path })).toEqual(expected)
+  })
+
+  test('that is empty is too short', () => {
+    expect(problemsOf({ GITHUB_TOKEN_FILE: file('\n') })).toEqual([
+      'GITHUB_TOKEN must be at least 6 characters long',
+    ])
+  })
+
+  test('may hold a key of many lines', () => {
+    const key = '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----'
+    expect(settingsOf({ GITHUB_APP_PRIVATE_KEY_FILE: file(`${key}\n`) }).GITHUB_APP_PRIVATE_KEY?.read()).toBe(
+      key,
+    )
+  })
+
+  test.each(SECRETS)('and %s itself are not set both', (name) => {
+    expect(problemsOf({ [name]: SENTINEL, [`${name}_FILE`]: file(SENTINEL) })).toEqual([
+      `${name} and ${name}_FILE are both set: use one`,
+    ])
+  })
+})
+
+describe('with no setting of GitHub, the simulator is used', () => {
+  test('nothing set', () => {
+    expect(anyGithubSetting({})).toBe(false)
+  })
+
+  test('settings of other things', () => {
+    const others = {
+      REDIS_URL: 'redis://x',
+      PORT: '1',
+      RELAY_API_TOKEN: SENTINEL,
+      DISPATCH_MAX_ATTEMPTS: '3',
+      GITHUB_ACTIONS: 'true',
+    }
+    expect(anyGithubSetting(others)).toBe(false)
+  })
+
+  test.each(SETTING_NAMES.filter((name) => /^(GITHUB_|CD_WORKFLOW_|ENABLE_CD_TRIGGER$)/.test(name)))(
+    '%s set means the real one',
+    (name) => {
+      expect(anyGithubSetting({ [name]: 'x' })).toBe(true)
+    },
+  )
+
+  test('a secret in a file means the real one', () => {
+    expect(anyGithubSetting({ GITHUB_TOKEN_FILE: '/run/secrets/token' })).toBe(true)
+  })
+})
+
+describe('secrets', () => {
+  test('never show in settings that are printed', () => {
+    const settings = settingsOf({ ...COMPLETE, REDIS_URL: `redis://:${SENTINEL}@localhost` })
+    expect(JSON.stringify(settings)).not.toContain(SENTINEL)
+    expect(`${settings.GITHUB_TOKEN} ${settings.REDIS_URL}`).toBe('[secret] [secret]')
+  })
+
+  test('are all known to the redactor', () => {
+    const env = Object.fromEntries(SECRETS.map((name) => [name, `value-of-${name}`]))
+    const settings = settingsOf({ ...env, REDIS_URL: 'redis://localhost:6379' })
+    const redact = createRedactor(secretsOf(settings))
+    for (const name of SECRETS.filter((name) => name !== 'REDIS_URL'))
+      expect(redact(`value-of-${name}`)).toBe('[redacted]')
+    expect(redact('redis://localhost:6379')).toBe('[redacted]')
+  })
+
+  test.each([
+    ['plain', 'correct-horse', 'correct-horse'],
+    ['encoded', 'p%40ss%2Fword', 'p@ss/word'],
+    ['with a bare % in it', '100%horse', '100%horse'],
+  ])('the password within REDIS_URL is one by itself, %s', (_, inUrl, password) => {
+    const settings = settingsOf({ REDIS_URL: `redis://user:${inUrl}@localhost:6379/0` })
+    expect(createRedactor(secretsOf(settings))(`AUTH user ${password}`)).toBe('AUTH user [redacted]')
+  })
+
+  test('without any there is nothing to redact', () => {
+    expect(secretsOf(settingsOf({}))).toEqual([])
+  })
+})
+
+describe('.env.example', () => {
+  const lines = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8').split('\n')
+  const entries = lines.flatMap((line) => {
+    const [, comment, name, value] = /^(# ?)?([A-Z][A-Z0-9_]*)=(.*)$/.exec(line) ?? []
+    return name === undefined ? [] : [{ name, value: value ?? '', commented: comment !== undefined }]
+  })
+  const isSecretFile = (name: string) => SECRETS.some((secret) => name === `${secret}_FILE`)
+
+  test('names every setting, and each once', () => {
+    expect(
+      entries
+        .map(({ name }) => name)
+        .filter((name) => !isSecretFile(name))
+        .sort(),
+    ).toEqual([...SETTING_NAMES].sort())
+  })
+
+  test('shows the default behind each # that has one', () => {
+    const defaults = settingsOf({}) as Record<string, unknown>
+    for (const { name, value, commented } of entries)
+      if (commented && !isSecretFile(name))
+        expect({ [name]: value }).toEqual({ [name]: String(defaults[name] ?? '') })
+  })
+
+  test('holds no secret', () => {
+    for (const { name, value } of entries)
+      if (SECRETS.includes(name) && name !== 'REDIS_URL') expect({ [name]: value }).toEqual({ [name]: '' })
+  })
+
+  test('copied as it is, asks for the secrets and for nothing else', () => {
+    const copied = Object.fromEntries(
+      entries.filter(({ commented }) => !commented).map(({ name, value }) => [name, value]),
+    )
+    expect(problemsOf(copied, EVERYTHING).map((problem) => problem.split(':')[0])).toEqual([
+      'RELAY_API_TOKEN is missing',
+      'OPS_PASSWORD is missing',
+      'GITHUB_TOKEN is missing',
+    ])
+  })
+})
