@@ -1,0 +1,57 @@
+/**
+ * accept: the one way in, used by every producer. Validates, takes the promotion into the ledger, then adds its
+ * job. Once the ledger has it, it is accepted: a job that could not be added is put there by the sweep.
+ */
+import { v7 as uuidv7 } from 'uuid'
+import type { Accepted, Ledger } from './ledger/ledger.ts'
+import type { Logger } from './logger.ts'
+import {
+  type FieldProblem,
+  idempotencyKeySchema,
+  type ValidPromotion,
+  validate,
+  validatePromotion,
+} from './promotion.ts'
+
+export interface AcceptDeps {
+  ledger: Pick<Ledger, 'accept'>
+  /** Adds the promotion's job to the queue. */
+  enqueue(promotion: ValidPromotion & { id: string }, job: number): Promise<void>
+  log: Logger
+}
+
+export interface AcceptOptions {
+  idempotencyKey?: string | undefined
+  /** Given where the same news may come twice and must be known again; a fresh UUIDv7 otherwise. */
+  id?: string
+}
+
+export type AcceptResult = Accepted | { status: 'invalid'; problems: FieldProblem[] }
+
+export type Accept = (input: unknown, options?: AcceptOptions) => Promise<AcceptResult>
+
+/** @throws what the ledger throws when Redis can't be reached; then it is not known to be accepted. */
+export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
+  return async (input, { idempotencyKey, id = uuidv7() } = {}) => {
+    const problems: FieldProblem[] = []
+    const promotion = validatePromotion(input)
+    if (!promotion.ok) problems.push(...promotion.problems)
+    if (idempotencyKey !== undefined) {
+      const key = validate(idempotencyKeySchema, idempotencyKey)
+      if (!key.ok)
+        problems.push(...key.problems.map(({ problem }) => ({ field: 'Idempotency-Key', problem })))
+    }
+    if (!promotion.ok || problems.length > 0) return { status: 'invalid', problems }
+
+    const accepted = await ledger.accept(id, promotion.value, idempotencyKey)
+    if (accepted.status === 'accepted' && accepted.state === 'accepted') {
+      await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
+        log.warn(
+          { promotionId: accepted.id, err },
+          'The promotion is recorded; its job will be added by the sweep',
+        )
+      })
+    }
+    return accepted
+  }
+}

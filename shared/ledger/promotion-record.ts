@@ -1,0 +1,149 @@
+/**
+ * The ledger's record of one promotion, as readers see it: states, timeline, and the mapping from Redis's text
+ * fields. The scripts write it; everything else reads it here.
+ */
+
+/** See `docs` and DESIGN: who moves a promotion is said beside each state. */
+export const STATES = [
+  'accepted', // waits for its turn; claim moves it
+  'dispatching', // intent recorded, sent or about to be; its outcome moves it
+  'dispatched', // GitHub took it; the tracker moves it
+  'unresolved', // a run may exist; only a person settles it
+  'dead_lettered', // nothing was started; a person redrives it
+  'deployed',
+  'failed',
+  'cancelled',
+  'timed_out',
+  'superseded', // a newer one was accepted before it was sent
+  'skipped', // trigger disabled
+] as const
+export type State = (typeof STATES)[number]
+
+/** States in which nothing further happens by itself or by a redrive. */
+export const ENDED: readonly State[] = [
+  'deployed',
+  'failed',
+  'cancelled',
+  'timed_out',
+  'superseded',
+  'skipped',
+]
+
+export type WaitCode =
+  | 'held'
+  | 'in_flight'
+  | 'back_off'
+  | 'circuit'
+  | 'rate'
+  | 'earlier_attempt'
+  | 'resolving'
+  | 'resolving_other'
+
+export interface Wait {
+  code: WaitCode
+  /** What it waits for: a version in flight, a circuit's reason, who holds. */
+  detail: string
+  /** Until when at the latest, ms since the epoch, Redis's clock. */
+  untilMs: number
+}
+
+export interface TimelineEntry {
+  /** ms since the epoch, Redis's clock. */
+  at: number
+  /** A state it moved to, or `waiting`, `outcome`, `run`, `redriven`, `resolved`. */
+  what: string
+  [detail: string]: unknown
+}
+
+export interface Promotion {
+  id: string
+  state: State
+  model: string
+  version: string
+  environment: string
+  accuracy?: number
+  source: string
+  rollback: boolean
+  metrics?: Record<string, number>
+  /** Place in its target's order, from 1. */
+  seq: number
+  /** Version that was live when it was accepted; '' for the first of its target. */
+  liveBefore: string
+  reason: string
+  wait?: Wait
+  attempts: number
+  deadLetters: number
+  supersededBy?: string
+  runId?: string
+  runUrl?: string
+  runStatus?: string
+  conclusion?: string
+  acceptedAt: number
+  dispatchedAt?: number
+  /** Time that its run has spent waiting for an approval, ms. */
+  waitedMs: number
+  endedAt?: number
+  updatedAt: number
+  /** Number of its newest job in the queue `promotions` and `tracking`. */
+  job: number
+  trackJob: number
+}
+
+type Fields = Readonly<Record<string, string>>
+
+/** undefined when there is no such promotion. */
+export function promotionFrom(fields: Fields): Promotion | undefined {
+  const { id, state } = fields
+  if (!id || !state) return undefined
+  const text = (name: string) => fields[name] ?? ''
+  const number = (name: string) => Number(text(name) || 0)
+  const optional = <K extends string, V>(name: K, read: (value: string) => V) =>
+    (text(name) === '' ? {} : { [name]: read(text(name)) }) as Partial<Record<K, V>>
+  const asText = (value: string) => value
+  return {
+    id,
+    state: state as State,
+    model: text('model'),
+    version: text('version'),
+    environment: text('environment'),
+    ...optional('accuracy', Number),
+    source: text('source'),
+    rollback: text('rollback') === '1',
+    ...optional('metrics', (value) => JSON.parse(value) as Record<string, number>),
+    seq: number('seq'),
+    liveBefore: text('liveBefore'),
+    reason: text('reason'),
+    ...optional('wait', (value) => JSON.parse(value) as Wait),
+    attempts: number('attempts'),
+    deadLetters: number('deadLetters'),
+    ...optional('supersededBy', asText),
+    ...optional('runId', asText),
+    ...optional('runUrl', asText),
+    ...optional('runStatus', asText),
+    ...optional('conclusion', asText),
+    acceptedAt: number('acceptedAt'),
+    ...optional('dispatchedAt', Number),
+    waitedMs: number('waitedMs'),
+    ...optional('endedAt', Number),
+    updatedAt: number('updatedAt'),
+    job: number('job'),
+    trackJob: number('trackJob'),
+  }
+}
+
+/** A target: a model in an environment. */
+export interface Target {
+  model: string
+  environment: string
+  seq: number
+  live?: string
+  liveSince?: number
+  /** Promotion ids. */
+  inFlight?: string
+  pending?: string
+  hold?: string
+}
+
+export function targetName(of: { model: string; environment: string }): string {
+  return `${of.environment}/${of.model}`
+}

@@ -1,0 +1,243 @@
+/**
+ * Reading the ledger: single promotions, lists, targets, counts. Writes nothing. Figures that `/metrics` shows
+ * for all workers together are counted in Redis by the scripts and read here.
+ */
+import type { Redis } from 'ioredis'
+import { KEY_PREFIX } from '../redis/connect.ts'
+import {
+  type Promotion,
+  promotionFrom,
+  type State,
+  type Target,
+  type TimelineEntry,
+} from './promotion-record.ts'
+
+export interface OpenCircuit {
+  scope: string
+  /** Number of its opening. */
+  number: number
+  reason: string
+  detail: string
+  sinceMs: number
+  untilMs: number
+}
+
+/** A promotion of which a run may exist that the ledger does not know. */
+export interface Doubtful {
+  promotion: Promotion
+  why: 'unknown' | 'epoch'
+  /** Intent of the attempt in doubt, ms since the epoch; the acceptance where a restart made it doubtful. */
+  since: number
+  /** When the doubt arose. */
+  doubtSince: number
+  /** Complete listings without its run, ever. */
+  looks: number
+  /** Its run does not show its id, whatever others do: the workflow does not declare the input. */
+  unnamed: boolean
+  spent: number
+}
+
+/** A promotion whose run is looked for: it was created between these two, by the ledger's clock. */
+export interface Searching {
+  id: string
+  /** Intent, ms since the epoch. */
+  from: number
+  /** When its dispatch was told, ms since the epoch. */
+  until: number
+}
+
+export interface TriggerCount {
+  good: number
+  bad: number
+}
+
+/** States that have a list of their own in the ledger. */
+export const LISTED_STATES = ['accepted', 'dispatching', 'dispatched', 'unresolved', 'dead_lettered'] as const
+export type ListedState = (typeof LISTED_STATES)[number]
+
+export type LedgerReader = ReturnType<typeof createLedgerReader>
+
+export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redis; prefix?: string }) {
+  const key = (...parts: string[]) => [prefix, ...parts].join(':')
+
+  async function hashes(keys: string[]): Promise<Record<string, string>[]> {
+    if (keys.length === 0) return []
+    const pipeline = redis.pipeline()
+    for (const name of keys) pipeline.hgetall(name)
+    const answers = (await pipeline.exec()) ?? []
+    return answers.map(([error, record]) => {
+      if (error) throw error
+      return record as Record<string, string>
+    })
+  }
+
+  async function promotions(ids: string[]): Promise<Promotion[]> {
+    const records = await hashes(ids.map((id) => key('promotion', id)))
+    return records.flatMap((record) => promotionFrom(record) ?? [])
+  }
+
+  return {
+    promotions,
+
+    async promotion(id: string): Promise<Promotion | undefined> {
+      return promotionFrom(await redis.hgetall(key('promotion', id)))
+    },
+
+    async timeline(id: string): Promise<TimelineEntry[]> {
+      const entries = await redis.lrange(key('timeline', id), 0, -1)
+      return entries.map((entry) => JSON.parse(entry) as TimelineEntry)
+    },
+
+    /** Newest first. */
+    async newest(limit: number): Promise<Promotion[]> {
+      return promotions(await redis.zrevrange(key('promotions'), 0, limit - 1))
+    },
+
+    /** Ids in a state, in the order in which they were accepted. */
+    async idsIn(state: ListedState): Promise<string[]> {
+      return redis.zrange(key('state', state), 0, '-1')
+    },
+
+    async targets(limit: number): Promise<Target[]> {
+      const names = await redis.zrevrange(key('targets'), 0, limit - 1)
+      const records = await hashes(names.map((name) => key('target', name)))
+      return records.map(targetFrom)
+    },
+
+    async countByState(): Promise<Record<ListedState, number>> {
+      const counts = await Promise.all(LISTED_STATES.map((state) => redis.zcard(key('state', state))))
+      return Object.fromEntries(LISTED_STATES.map((state, i) => [state, counts[i] ?? 0])) as Record<
+        ListedState,
+        number
+      >
+    },
+
+    /** Acceptance of the longest waiting promotion, ms since the epoch; undefined if none waits. */
+    async oldestWaitingSince(): Promise<number | undefined> {
+      const [, score] = await redis.zrange(key('state', 'accepted'), 0, '0', 'WITHSCORES')
+      return score === undefined ? undefined : Number(score)
+    },
+
+    /** `accepted`, `superseded` and `deployments:<conclusion>`, ever. */
+    async counters(): Promise<Record<string, number>> {
+      const counters = await redis.hgetall(key('counters'))
+      return Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)]))
+    },
+
+    /** Triggers that ended within the last `windowMinutes`, of all workers, counted by whole minutes. */
+    async triggers(windowMinutes: number): Promise<TriggerCount> {
+      const minuteNow = Math.floor((await redisNowMs()) / 60_000)
+      const first = minuteNow - windowMinutes + 1
+      const hours: string[] = []
+      for (let hour = Math.floor(first / 60); hour <= Math.floor(minuteNow / 60); hour++) {
+        hours.push(key('triggers', String(hour)))
+      }
+      const count = { good: 0, bad: 0 }
+      for (const record of await hashes(hours)) {
+        for (const [name, value] of Object.entries(record)) {
+          const [minute, end] = name.split(':')
+          if (Number(minute) >= first) count[end as keyof TriggerCount] += Number(value)
+        }
+      }
+      return count
+    },
+
+    async openCircuits(): Promise<OpenCircuit[]> {
+      const scopes = await redis.smembers(key('circuits'))
+      const records = await hashes(scopes.map((scope) => key('circuit', scope)))
+      return records.flatMap((record, i) =>
+        record.reason === undefined
+          ? []
+          : {
+              scope: scopes[i] ?? '',
+              number: Number(record.number),
+              reason: record.reason,
+              detail: record.detail ?? '',
+              sinceMs: Number(record.since),
+              untilMs: Number(record.until),
+            },
+      )
+    },
+
+    /** Id of the promotion whose run it is; '' if it is none of ours. */
+    async ownerOf(runId: string): Promise<string> {
+      return (await redis.get(key('run', runId))) ?? ''
+    },
+
+    /** Promotions in doubt of owner/name/workflow, oldest doubt first. */
+    async inDoubt(scope: string): Promise<Doubtful[]> {
+      const ids = await redis.zrange(key('doubts', scope), 0, '-1')
+      const records = await hashes(ids.map((id) => key('promotion', id)))
+      return records.flatMap((record) => doubtfulFrom(record) ?? [])
+    },
+
+    /** Promotions of owner/name/workflow that GitHub took without naming their run. */
+    async searching(scope: string): Promise<Searching[]> {
+      const ids = await redis.zrange(key('searching', scope), 0, '-1')
+      const records = await hashes(ids.map((id) => key('promotion', id)))
+      return records.flatMap(({ id, intentAt, dispatchedAt, state }) =>
+        id && state === 'dispatched' ? { id, from: Number(intentAt), until: Number(dispatchedAt) } : [],
+      )
+    },
+
+    /** Promotions of owner/name/workflow that may have started a run and have not told its end, or forgotten it. */
+    async untold(scope: string): Promise<Searching[]> {
+      const lists = [key('state', 'dispatching'), key('state', 'unresolved'), key('doubts', scope)]
+      const ids = await Promise.all(lists.map((name) => redis.zrange(name, 0, '-1')))
+      const records = await hashes([...new Set(ids.flat())].map((id) => key('promotion', id)))
+      const nowMs = await redisNowMs()
+      return records.flatMap((record) => {
+        if (!record.id || record.scope !== scope) return []
+        const byRestart = record.doubt === 'epoch' || record.unresolvedOf === 'epoch' || !record.intentAt
+        return { id: record.id, from: Number(byRestart ? record.acceptedAt : record.intentAt), until: nowMs }
+      })
+    },
+
+    /** Ids of promotions by run id, of those runs that are ours. */
+    async owners(runIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+      if (runIds.length === 0) return new Map()
+      const ids = await redis.mget(runIds.map((runId) => key('run', runId)))
+      return new Map(runIds.flatMap((runId, i) => (ids[i] ? [[runId, ids[i]] as const] : [])))
+    },
+
+    nowMs: redisNowMs,
+  }
+
+  async function redisNowMs(): Promise<number> {
+    const [seconds, micros] = await redis.time()
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
+  }
+}
+
+function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {
+  const promotion = promotionFrom(record)
+  if (!promotion || (record.doubt !== 'unknown' && record.doubt !== 'epoch')) return undefined
+  return {
+    promotion,
+    why: record.doubt,
+    since: record.doubt === 'epoch' ? promotion.acceptedAt : Number(record.intentAt),
+    doubtSince: Number(record.doubtSince),
+    looks: Number(record.looks ?? 0),
+    unnamed: record.unnamed === '1',
+    spent: Number(record.spent),
+  }
+}
+
+function targetFrom(record: Record<string, string>): Target {
+  const optional = (name: 'live' | 'inFlight' | 'pending' | 'hold') =>
+    record[name] ? { [name]: record[name] } : {}
+  return {
+    model: record.model ?? '',
+    environment: record.environment ?? '',
+    seq: Number(record.seq ?? 0),
+    ...optional('live'),
+    ...(record.liveSince ? { liveSince: Number(record.liveSince) } : {}),
+    ...optional('inFlight'),
+    ...optional('pending'),
+    ...optional('hold'),
+  }
+}
+
+export function isListed(state: State): state is ListedState {
+  return (LISTED_STATES as readonly State[]).includes(state)
+}

@@ -1,0 +1,66 @@
+/**
+ * The ledger's Lua scripts, read once from `scripts/` and called by their SHA. Each takes one JSON argument and
+ * answers JSON; the prelude stands before each. Redis's JSON reader refuses lone surrogates: they are replaced.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Redis } from 'ioredis'
+
+export type ScriptName =
+  | 'accept'
+  | 'claim'
+  | 'outcome'
+  | 'resolve'
+  | 'track'
+  | 'finish'
+  | 'redrive'
+  | 'settle'
+  | 'next-job'
+  | 'probe-circuit'
+  | 'settle-circuit'
+  | 'learn'
+  | 'trim'
+
+export type RunScript = (name: ScriptName, argument: object) => Promise<unknown>
+
+interface Script {
+  lua: string
+  sha: string
+}
+
+/** What takes a new promotion in or begins an attempt; everything else must work when Redis's memory is full. */
+const BEGINNINGS: readonly ScriptName[] = ['accept', 'claim']
+
+/** The text of one script by its file's name. Others than the files' own are for tests that take a guard out. */
+export type ReadScript = (name: ScriptName | 'prelude') => string
+
+export const readScript: ReadScript = (name) =>
+  readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8')
+
+/** Runs scripts over the given connection on keys that begin with `prefix`. */
+export function createScriptRunner(redis: Redis, prefix: string, read: ReadScript = readScript): RunScript {
+  const scripts = new Map<ScriptName, Script>()
+
+  function scriptNamed(name: ScriptName): Script {
+    let script = scripts.get(name)
+    if (!script) {
+      const flags = BEGINNINGS.includes(name) ? '' : ' flags=allow-oom'
+      const lua = `#!lua${flags}\n${read('prelude')}\n${read(name)}`
+      script = { lua, sha: createHash('sha1').update(lua).digest('hex') }
+      scripts.set(name, script)
+    }
+    return script
+  }
+
+  return async (name, argument) => {
+    const { lua, sha } = scriptNamed(name)
+    const text = JSON.stringify(argument, (_, value) =>
+      typeof value === 'string' ? value.toWellFormed() : value,
+    )
+    const answer = await redis.evalsha(sha, 1, prefix, text).catch((error: Error) => {
+      if (error.message.startsWith('NOSCRIPT')) return redis.eval(lua, 1, prefix, text)
+      throw error
+    })
+    return JSON.parse(String(answer))
+  }
+}

@@ -1,0 +1,25 @@
+-- finish: the run has completed. Writes the end, moves `live`, frees the target and says whom to wake.
+-- arg: id, runId, runUrl, runAttempt, state (deployed | failed | cancelled | timed_out), conclusion
+-- answers {finished, state, wake, liveMs}
+local p = promotion(arg.id)
+if not p then return cjson.encode({ finished = false, state = 'unknown' }) end
+local finished = p.state == 'dispatched' and ((p.runId or '') == '' or p.runId == arg.runId) and own_run(p, arg.runId)
+if finished then
+  redis.call('ZREM', key('searching', p.scope), p.id)
+  move(p, arg.state, {
+    runId = arg.runId, runUrl = arg.runUrl, runAttempt = arg.runAttempt, runStatus = 'completed',
+    conclusion = arg.conclusion, reason = '',
+  })
+  note(p, arg.state, { conclusion = arg.conclusion, runId = arg.runId })
+  redis.call('HINCRBY', key('counters'), 'deployments:' .. arg.conclusion, 1)
+  local fields = {}
+  if arg.state == 'deployed' then
+    fields = { live = p.version, livePromotion = p.id, liveRun = arg.runId, liveSince = now }
+  end
+  if redis.call('HGET', key('target', p.target), 'inFlight') == p.id then fields.inFlight = '' end
+  if next(fields) then set(key('target', p.target), fields) end
+end
+-- Also when told twice: the first to tell may have died before it woke anybody.
+return cjson.encode({
+  finished = finished, state = p.state, wake = to_wake(p.target), sinceAcceptedMs = now - tonumber(p.acceptedAt),
+})

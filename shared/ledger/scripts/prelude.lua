@@ -1,0 +1,220 @@
+-- What every ledger script stands on. KEYS[1] is the prefix of all keys (one slot), ARGV[1] the arguments as
+-- JSON. Answers are JSON. Time is Redis's own, in ms. Each script is atomic and harmless when it is replayed:
+-- clients send again after a reconnect without knowing whether the first sending was carried out.
+local prefix = KEYS[1]
+local arg = cjson.decode(ARGV[1])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local TIMELINE_LIMIT = 500
+-- For how long it is remembered whose run a run is: longer than GitHub lets one live (35 days).
+local RUN_MS = 90 * 24 * 3600000
+
+-- Who may follow whom. Anything else is refused.
+local MAY_BECOME = {
+  accepted = { dispatching = true, superseded = true, skipped = true, dispatched = true, unresolved = true, dead_lettered = true },
+  dispatching = { dispatched = true, accepted = true, superseded = true, dead_lettered = true, unresolved = true },
+  unresolved = { dispatching = true, dispatched = true, accepted = true, superseded = true, dead_lettered = true },
+  dispatched = { deployed = true, failed = true, cancelled = true, timed_out = true },
+  dead_lettered = { accepted = true, superseded = true },
+}
+local TERMINAL = { deployed = true, failed = true, cancelled = true, timed_out = true, superseded = true, skipped = true }
+
+local function key(kind, name)
+  return prefix .. ':' .. kind .. (name and (':' .. name) or '')
+end
+
+local function int(n)
+  return string.format('%.0f', tonumber(n))
+end
+
+local function hash(name)
+  local flat = redis.call('HGETALL', name)
+  if #flat == 0 then return nil end
+  local record = {}
+  for i = 1, #flat, 2 do record[flat[i]] = flat[i + 1] end
+  return record
+end
+
+local function promotion(id)
+  return hash(key('promotion', id))
+end
+
+local function target(name)
+  return hash(key('target', name)) or {}
+end
+
+-- Sets fields of a hash from a table.
+local function set(name, fields)
+  local flat = {}
+  for field, value in pairs(fields) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = type(value) == 'number' and int(value) or tostring(value)
+  end
+  redis.call('HSET', name, unpack(flat))
+end
+
+local function update(p, fields)
+  for field, value in pairs(fields) do p[field] = type(value) == 'number' and int(value) or tostring(value) end
+  fields.updatedAt = now
+  set(key('promotion', p.id), fields)
+end
+
+-- Adds an entry to the promotion's timeline.
+local function note(p, what, fields)
+  local entry = fields or {}
+  entry.what = what
+  entry.at = now
+  redis.call('RPUSH', key('timeline', p.id), cjson.encode(entry))
+  redis.call('LTRIM', key('timeline', p.id), -TIMELINE_LIMIT, -1)
+end
+
+local function end_doubt(p)
+  if (p.doubt or '') == '' then return end
+  redis.call('ZREM', key('doubts', p.scope), p.id)
+  update(p, { doubt = '' })
+end
+
+-- Moves a promotion to another state, which ends a doubt; fields are stored with it. Refuses what the table above does not know.
+local function move(p, to, fields)
+  local from = p.state
+  if not (MAY_BECOME[from] and MAY_BECOME[from][to]) then
+    error({ err = 'ILLEGAL transition of ' .. p.id .. ' from ' .. tostring(from) .. ' to ' .. to })
+  end
+  end_doubt(p)
+  redis.call('ZREM', key('state', from), p.id)
+  redis.call('ZADD', key(TERMINAL[to] and 'ended' or 'state', not TERMINAL[to] and to or nil),
+    TERMINAL[to] and now or p.acceptedAt, p.id)
+  fields = fields or {}
+  fields.state = to
+  fields.since = now
+  fields.wait = ''
+  if TERMINAL[to] then fields.endedAt = now end
+  if TERMINAL[to] or to == 'dead_lettered' then redis.call('SREM', key('unsure', p.target), p.id) end
+  update(p, fields)
+end
+
+-- A newer promotion of the same target takes the place of a waiting one.
+local function supersede(p, by)
+  move(p, 'superseded', { supersededBy = by })
+  note(p, 'superseded', { by = by })
+  redis.call('HINCRBY', key('counters'), 'superseded', 1)
+end
+
+-- A new number for the promotion's next job: BullMQ silently drops an id that still exists.
+local function next_job(id)
+  return redis.call('HINCRBY', key('promotion', id), 'job', 1)
+end
+
+-- Whom to wake once the place in flight is free: the target's pending promotion with a fresh job number.
+local function to_wake(name)
+  local t = target(name)
+  if (t.inFlight or '') ~= '' or (t.pending or '') == '' then return nil end
+  return { id = t.pending, job = next_job(t.pending) }
+end
+
+-- Counts the end of a trigger for the success ratio, by minute, in one hash an hour.
+local function count_trigger(good)
+  local minute = math.floor(now / 60000)
+  local name = key('triggers', int(math.floor(minute / 60)))
+  redis.call('HINCRBY', name, int(minute) .. (good and ':good' or ':bad'), 1)
+  redis.call('EXPIRE', name, 26 * 3600)
+end
+
+-- A run belongs to one promotion. False if it is another's.
+local function own_run(p, run_id)
+  local name = key('run', run_id)
+  redis.call('SET', name, p.id, 'PX', RUN_MS, 'NX')
+  return redis.call('GET', name) == p.id
+end
+
+local function circuit(scope)
+  return hash(key('circuit', scope))
+end
+
+-- Redis's own run id: another one means a restart or a failover, and maybe a lost second.
+local function epoch()
+  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+end
+
+-- Accepted under a former run of Redis: it may have been sent, and the ledger have forgotten so.
+local function maybe_sent(p)
+  return (p.doubt or '') ~= '' or p.epoch ~= epoch()
+end
+
+-- A newer promotion takes its place in the queue; while it may have been sent it is looked for first, and the newer
+-- one waits for that, and for the end of its run.
+local function keep_unsure(p)
+  redis.call('SADD', key('unsure', p.target), p.id)
+end
+
+-- Doubt: a run may exist that the ledger does not know. `unknown`: an attempt's end was not told. `epoch`: Redis
+-- may have forgotten that it was sent, or sent again; then the doubt counts from when it was noticed. The resolver
+-- looks; until then nothing is sent.
+local function doubt(p, why)
+  local present = epoch()
+  if p.epoch ~= present then why = 'epoch' end
+  if p.doubt == why and p.doubtEpoch == present then return end
+  if why == 'epoch' and redis.call('HEXISTS', key('adjustments', p.scope), 'input:promotion_id') == 1 then
+    update(p, { unnamed = 1 })
+  end
+  redis.call('ZADD', key('doubts', p.scope), now, p.id)
+  local waiting = cjson.encode({ code = 'resolving', detail = '', untilMs = now })
+  update(p, { doubt = why, doubtSince = now, doubtEpoch = present, looksBefore = p.looks or 0, wait = waiting })
+  note(p, 'in_doubt', { why = why, attempt = tonumber(p.attempts) })
+end
+
+-- The attempt sent nothing, or is proven to have started nothing: the place is free, and a newer one goes first. Answers whom to wake if it gave way.
+local function give_way(p)
+  local name = key('target', p.target)
+  local newer, in_flight = unpack(redis.call('HMGET', name, 'newest', 'inFlight'))
+  if in_flight == p.id then set(name, { inFlight = '' }) end
+  if newer == p.id then return nil end
+  supersede(p, newer)
+  return { kind = 'superseded', by = newer, wake = to_wake(p.target) }
+end
+
+-- Back to waiting for its turn.
+local function put_back(p, fields)
+  if p.state == 'accepted' then update(p, fields) else move(p, 'accepted', fields) end
+  set(key('target', p.target), { pending = p.id })
+  redis.call('SREM', key('unsure', p.target), p.id)
+end
+
+-- It ends up with a person. Answers the number of the dead letter.
+local function bury(p, state, outcome, reason)
+  local n = p.deadLetters + 1
+  move(p, state, { reason = reason, outcome = outcome, deadLetters = n })
+  note(p, state, { reason = reason, number = n })
+  count_trigger(false)
+  return n
+end
+
+-- The place in flight is this promotion's, also where the ledger had forgotten so.
+local function take_place(p)
+  local name = key('target', p.target)
+  local pending, in_flight = unpack(redis.call('HMGET', name, 'pending', 'inFlight'))
+  if pending == p.id then set(name, { pending = '' }) end
+  if not in_flight or in_flight == '' then set(name, { inFlight = p.id }) end
+end
+
+-- Its run is known, or at least that there is one.
+local function to_tracking(p, run_id, run_url)
+  end_doubt(p)
+  move(p, 'dispatched', {
+    dispatchedAt = now, runId = run_id or '', runUrl = run_url or '', runStatus = 'requested', reason = '', claims = 0,
+  })
+  take_place(p)
+  if p.runId == '' then redis.call('ZADD', key('searching', p.scope), now, p.id) end
+  note(p, 'dispatched', { runId = p.runId, runUrl = p.runUrl })
+  count_trigger(true)
+  return { kind = 'track', job = redis.call('HINCRBY', key('promotion', p.id), 'trackJob', 1), waitedMs = now - tonumber(p.acceptedAt) }
+end
+
+-- Answers which opening it closed, if it was open.
+local function close_circuit(scope)
+  local number = redis.call('HGET', key('circuit', scope), 'number')
+  redis.call('SREM', key('circuits'), scope)
+  redis.call('DEL', key('circuit', scope))
+  return number and { scope = scope, number = tonumber(number) } or nil
+end
