@@ -1,0 +1,119 @@
+/**
+ * The dead letters as a queue of their own: a projection of the ledger, so that ops see them under Failed in the
+ * Bull dashboard, with the reason, GitHub's answer and every attempt. Job ids are fixed by the ledger: burying
+ * the same one twice makes one. The ledger decides what a redrive does.
+ */
+import type { Queue } from 'bullmq'
+import type { Opening } from '../../shared/ledger/ledger.ts'
+import type { LedgerReader, OpenCircuit } from '../../shared/ledger/read.ts'
+import type { FieldProblem } from '../../shared/promotion.ts'
+import { circuitJobId, deadLetterJobId } from '../../shared/queues.ts'
+
+export interface DeadLetterData {
+  reason: string
+  /** What ops can do about it. */
+  next: string
+  /** Absent for data that no promotion could be made of. */
+  promotionId?: string
+  deadLetter?: number
+  state?: string
+  model?: string
+  version?: string
+  environment?: string
+  attempts?: {
+    attempt: number
+    at: string
+    outcome: string
+    detail: string
+    status: number
+    tookMs: number
+  }[]
+  /** The circuit that this entry stands for: owner/name or owner/name/workflow. */
+  circuit?: string
+  opening?: number
+  /** What a foreign client had put into the queue, cut off where it is long. */
+  invalid?: unknown
+}
+
+const NEXT = {
+  dead_lettered: 'Mend the cause, then press Retry: it is redriven through the ledger.',
+  unresolved:
+    'A run may have been started. Look at the workflow runs, then: promotion-relay resolve ID --run RUN, or --absent. Retry looks for the run again and never sends.',
+  circuit: 'Mend the cause: promotions wait and flow again by themselves. Retry looks at once.',
+  invalid: 'Correct whoever adds these jobs. Retry checks the data again.',
+}
+
+export interface DeadLetters {
+  bury(promotionId: string, deadLetter: number): Promise<void>
+  /** One entry for each opening of a circuit, so that ops see it where they look. */
+  buryCircuit(circuit: OpenCircuit): Promise<void>
+  removeCircuit(opening: Opening): Promise<void>
+  buryInvalid(id: string, data: unknown, problems: readonly FieldProblem[]): Promise<void>
+}
+
+export function createDeadLetters(deps: {
+  queue: Queue
+  reader: Pick<LedgerReader, 'promotion' | 'timeline' | 'countByState'>
+}): DeadLetters {
+  const { queue, reader } = deps
+  return {
+    async bury(promotionId, deadLetter) {
+      const [promotion, timeline] = await Promise.all([
+        reader.promotion(promotionId),
+        reader.timeline(promotionId),
+      ])
+      if (!promotion) return
+      const { reason, state, model, version, environment } = promotion
+      const attempts = timeline
+        .filter((entry) => entry.what === 'outcome')
+        .map((entry) => ({
+          attempt: Number(entry.attempt),
+          at: new Date(entry.at).toISOString(),
+          outcome: String(entry.outcome),
+          detail: String(entry.detail),
+          status: Number(entry.status),
+          tookMs: Number(entry.tookMs),
+        }))
+      const next = state === 'unresolved' ? NEXT.unresolved : NEXT.dead_lettered
+      const about = { promotionId, deadLetter, state, model, version, environment }
+      await add(deadLetterJobId(promotionId, deadLetter), `${model} ${version}`, {
+        reason,
+        next,
+        ...about,
+        attempts,
+      })
+    },
+
+    async buryCircuit({ scope, number, reason: why, detail }) {
+      const { accepted } = await reader.countByState()
+      const reason = `${scope}: ${why.replaceAll('_', ' ')} (${detail}), ${accepted} promotions wait`
+      const data = { reason, next: NEXT.circuit, circuit: scope, opening: number }
+      await add(circuitJobId({ scope, number }), `circuit ${scope}`, data)
+    },
+
+    async removeCircuit(opening) {
+      await queue.remove(circuitJobId(opening)).catch(() => {})
+    },
+
+    async buryInvalid(id, data, problems) {
+      const reason = `not a valid promotion: ${problems.map(({ field, problem }) => `${field} ${problem}`.trim()).join('; ')}`
+      await add(`dl-invalid-${id}`, 'invalid job', { reason, next: NEXT.invalid, invalid: cut(data) })
+    },
+  }
+
+  async function add(jobId: string, name: string, data: DeadLetterData) {
+    await queue.add(name, data, {
+      jobId,
+      attempts: 1,
+      removeOnComplete: { age: 7 * 24 * 3600, count: 1_000 },
+      removeOnFail: false,
+    })
+  }
+}
+
+const LONGEST_INVALID = 10_000
+
+function cut(data: unknown): unknown {
+  const text = JSON.stringify(data) ?? ''
+  return text.length <= LONGEST_INVALID ? data : { cutOff: text.slice(0, LONGEST_INVALID) }
+}

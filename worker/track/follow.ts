@@ -1,0 +1,159 @@
+/**
+ * The story of one look at a run: find it if the dispatch did not name it, ask for its state, note what changed,
+ * finish when it has completed. Holds no worker slot while CD runs: it only says when to look again. Words that
+ * GitHub may add are not final.
+ */
+import type { Ledger, RunEnd, Wake } from '../../shared/ledger/ledger.ts'
+import type { Promotion } from '../../shared/ledger/promotion-record.ts'
+import type { Searching } from '../../shared/ledger/read.ts'
+import type { Logger } from '../../shared/logger.ts'
+import type { Github, Repository, Run } from '../github/client.ts'
+import { findRun } from './find-run.ts'
+
+export interface FollowDeps {
+  ledger: Pick<Ledger, 'track' | 'finish'>
+  promotion(id: string): Promise<Promotion | undefined>
+  /** Id of the promotion that a run belongs to, '' if it is nobody's. */
+  ownerOf(runId: string): Promise<string>
+  /** See `FindRunDeps`. */
+  searching(): Promise<Searching[]>
+  untold(): Promise<Searching[]>
+  github: Pick<Github, 'getRun' | 'listRuns' | 'cancelRun' | 'repositoryState'>
+  repository: Repository
+  workflow: string
+  /** Whether a run that is known by its id shows the promotion's id. */
+  learnCorrelation(seen: { runId: string; shows: boolean }): Promise<void>
+  /** From dispatch to the request to cancel the run, ms; time spent waiting for approval left out. */
+  timeLimitMs: number
+  wake(next: Wake): Promise<void>
+  observe(ended: { conclusion: string; sinceAcceptedMs: number }): void
+  log: Logger
+  now(): number
+}
+
+export type LookEnd = { kind: 'complete'; note: string } | { kind: 'look-again'; note: string }
+
+export function createFollow(deps: FollowDeps): (promotionId: string) => Promise<LookEnd> {
+  const { ledger, github, repository, log } = deps
+
+  return async (id) => {
+    const promotion = await deps.promotion(id)
+    if (promotion?.state !== 'dispatched') {
+      return { kind: 'complete', note: `nothing to follow: ${promotion?.state ?? 'unknown'}` }
+    }
+    const seen = await look(promotion)
+    if (seen === 'deleted') return finish(promotion, deletedRun(promotion))
+    if (typeof seen === 'string') return { kind: 'look-again', note: seen }
+    // Its title proves whether runs of this workflow can be found by the promotion's id.
+    await deps.learnCorrelation({ runId: seen.id, shows: seen.displayTitle.includes(id) })
+    await ledger.track({
+      id,
+      runId: seen.id,
+      runUrl: seen.htmlUrl,
+      status: seen.status,
+      runAttempt: seen.runAttempt,
+    })
+    const state = stateFor(seen)
+    if (!state) {
+      await enforceTimeLimit(promotion, seen)
+      return { kind: 'look-again', note: `run ${seen.id}: ${seen.status}` }
+    }
+    return finish(promotion, {
+      id,
+      runId: seen.id,
+      runUrl: seen.htmlUrl,
+      runAttempt: seen.runAttempt,
+      conclusion: CONCLUSIONS.includes(seen.conclusion) ? seen.conclusion : 'other',
+      state: state === 'cancelled' && pastLimit(promotion) ? 'timed_out' : state,
+    })
+  }
+
+  async function finish(promotion: Promotion, end: RunEnd): Promise<LookEnd> {
+    const finished = await ledger.finish(end)
+    if (finished.finished) tell(promotion, end, finished.sinceAcceptedMs)
+    if (finished.wake) await deps.wake(finished.wake)
+    return { kind: 'complete', note: `run ${end.runId}: ${end.conclusion}` }
+  }
+
+  async function look(promotion: Promotion): Promise<Run | 'deleted' | string> {
+    if (!promotion.runId) return findRun(deps, promotion)
+    const answer = await github.getRun(repository, promotion.runId)
+    if (answer.kind === 'run') return answer.run
+    if (answer.kind === 'unavailable') return answer.message
+    // Just started, a run may not be there yet. Later, in a repository that we can read, it was deleted: GitHub
+    // deletes only runs that have completed.
+    const age = deps.now() - (promotion.dispatchedAt ?? deps.now())
+    if (age > DELETED_AFTER_MS && (await github.repositoryState(repository)).ok) return 'deleted'
+    return `run ${promotion.runId} is not there (yet)`
+  }
+
+  /** A time limit never frees a target: the run is cancelled, and its end awaited. */
+  async function enforceTimeLimit(promotion: Promotion, run: Run) {
+    if (!pastLimit(promotion) || run.status === 'waiting') return
+    const asked = await github.cancelRun(repository, run.id)
+    log.warn(
+      { promotionId: promotion.id, runId: run.id, asked },
+      'The run is past its time limit: cancelling it',
+    )
+  }
+
+  function pastLimit(promotion: Promotion): boolean {
+    const { dispatchedAt = deps.now(), waitedMs } = promotion
+    return deps.now() - dispatchedAt - waitedMs > deps.timeLimitMs
+  }
+
+  function tell(promotion: Promotion, end: RunEnd, sinceAcceptedMs: number) {
+    deps.observe({ conclusion: end.conclusion, sinceAcceptedMs })
+    const { id: promotionId, model, version, environment } = promotion
+    const { state, conclusion, runId, runUrl } = end
+    const line = {
+      promotionId,
+      model,
+      version,
+      environment,
+      state,
+      conclusion,
+      runId,
+      runUrl,
+      sinceAcceptedMs,
+    }
+    if (state === 'deployed') log.info(line, 'The version is live')
+    else log.error(line, 'The deployment did not succeed')
+  }
+}
+
+/** A run that is not there for this long after its dispatch was deleted, ms. */
+const DELETED_AFTER_MS = 10 * 60_000
+
+function deletedRun({ id, runId = '', runUrl = '' }: Promotion): RunEnd {
+  return { id, runId, runUrl, runAttempt: 1, state: 'failed', conclusion: 'deleted' }
+}
+
+/** GitHub's words; others are counted as one, so that labels stay few. */
+const CONCLUSIONS: readonly string[] = [
+  'success',
+  'failure',
+  'neutral',
+  'cancelled',
+  'skipped',
+  'timed_out',
+  'action_required',
+  'stale',
+  'startup_failure',
+]
+
+/** undefined while the run has not ended; a conclusion we don't know is a failure once GitHub says completed. */
+function stateFor(run: Run): RunEnd['state'] | undefined {
+  if (run.status !== 'completed' || run.conclusion === '') return undefined
+  switch (run.conclusion) {
+    case 'success':
+      return 'deployed'
+    case 'cancelled':
+    case 'skipped':
+      return 'cancelled'
+    case 'timed_out':
+      return 'timed_out'
+    default:
+      return 'failed'
+  }
+}
