@@ -1,0 +1,85 @@
+/**
+ * Health pages: /healthz (the process lives), /readyz (it reaches Redis), /metrics. Settings of Redis that don't
+ * keep the promises are warnings, not unreadiness: a managed server may not tell, or can't be changed.
+ */
+import type { FastifyInstance } from 'fastify'
+import type { Redis } from 'ioredis'
+import type { Registry } from 'prom-client'
+import type { Logger } from '../../shared/logger.ts'
+
+export interface HealthDeps {
+  redis: Redis
+  registry: Registry
+  /** Reads what is shown anew before each scrape. */
+  refresh?: () => Promise<void>
+  /** Whether work waits and nothing is done. */
+  stuck?: () => boolean
+  log: Logger
+}
+
+const PING_WITHIN_MS = 1_000
+
+export async function health(
+  app: FastifyInstance,
+  { redis, registry, refresh, stuck, log }: HealthDeps,
+): Promise<void> {
+  app.get('/healthz', async () => ({ status: 'ok' }))
+
+  app.get('/readyz', async (_request, reply) => {
+    if (!(await answers(redis)))
+      return reply.code(503).send({ status: 'unavailable', reason: 'Redis does not answer' })
+    if (stuck?.())
+      return reply.code(503).send({ status: 'unavailable', reason: 'work waits and nothing is done' })
+    return { status: 'ready', warnings: await redisWarnings(redis).catch(() => []) }
+  })
+
+  app.get('/metrics', async (_request, reply) => {
+    // With Redis away the process's own figures are still worth having.
+    await refresh?.().catch((err) => log.warn({ err }, 'Figures from Redis are missing in this scrape'))
+    return reply.type(registry.contentType).send(spelled(await registry.metrics()))
+  })
+}
+
+/** prom-client writes `Nan`; the format's word is `NaN`, and not every reader is lenient. */
+function spelled(text: string): string {
+  return text.replace(/ Nan$/gm, ' NaN')
+}
+
+async function answers(redis: Redis): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), PING_WITHIN_MS)
+  })
+  try {
+    return await Promise.race([
+      redis.ping().then(
+        () => true,
+        () => false,
+      ),
+      late,
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What about this Redis does not keep the promises: from INFO, and from CONFIG, which managed servers refuse. */
+export async function redisWarnings(redis: Redis): Promise<string[]> {
+  const info = await redis.info()
+  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim()
+  const warnings: string[] = []
+  const policy = field('maxmemory_policy')
+  if (policy !== undefined && policy !== 'noeviction') {
+    warnings.push(`maxmemory-policy is ${policy}: Redis may throw promotions away; set noeviction`)
+  }
+  if (field('aof_enabled') === '0') {
+    warnings.push(
+      'the append-only file is off: a restart loses promotions; set appendonly yes and appendfsync always',
+    )
+  } else {
+    const [, fsync] = (await redis.config('GET', 'appendfsync').catch(() => [])) as string[]
+    if (fsync !== undefined && fsync !== 'always')
+      warnings.push(`appendfsync is ${fsync}: a crash loses what was accepted last; set always`)
+  }
+  return warnings
+}

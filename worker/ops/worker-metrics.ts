@@ -1,0 +1,48 @@
+/**
+ * Figures that a worker counts itself, Prometheus' way: attempts by outcome and how long a promotion took. What
+ * all workers share is counted in Redis and shown by `serve` (ledger-metrics.ts), so that nothing is summed twice.
+ */
+import { Counter, collectDefaultMetrics, Histogram, type Registry } from 'prom-client'
+
+export const PREFIX = 'promotion_relay_'
+
+/** Seconds: from an idle relay's tenth of a second to a day of waiting. */
+const TO_DISPATCH_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400]
+const TO_LIVE_BUCKETS = [5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400]
+
+export interface WorkerMetrics {
+  attempt(seen: { outcome: string; waitedMs?: number }): void
+  deployment(ended: { conclusion: string; sinceAcceptedMs: number }): void
+}
+
+export function createWorkerMetrics(registry: Registry): WorkerMetrics {
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry, prefix: PREFIX })
+  const attempts = new Counter({
+    name: `${PREFIX}dispatch_attempts_total`,
+    help: 'Attempts at a dispatch by outcome, of this worker.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const toDispatch = new Histogram({
+    name: `${PREFIX}promotion_to_dispatch_seconds`,
+    help: 'From acceptance until GitHub took the dispatch.',
+    buckets: TO_DISPATCH_BUCKETS,
+    registers,
+  })
+  const toLive = new Histogram({
+    name: `${PREFIX}promotion_to_live_seconds`,
+    help: 'From acceptance until the run succeeded.',
+    buckets: TO_LIVE_BUCKETS,
+    registers,
+  })
+  return {
+    attempt({ outcome, waitedMs }) {
+      attempts.inc({ outcome })
+      if (waitedMs !== undefined) toDispatch.observe(waitedMs / 1000)
+    },
+    deployment({ conclusion, sinceAcceptedMs }) {
+      if (conclusion === 'success') toLive.observe(sinceAcceptedMs / 1000)
+    },
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * A worker put together: the three consumers, the sweep, and what they share. Each part adds its own teardown;
+ * `close` undoes them in reverse, within a deadline, letting what is in the air finish.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import { createAccept } from '../shared/accept.ts'
+import type { Settings } from '../shared/config.ts'
+import { createCircuits } from '../shared/ledger/circuits.ts'
+import { createCorrelation } from '../shared/ledger/correlation.ts'
+import { createLease } from '../shared/ledger/lease.ts'
+import { type CircuitChange, createLedger, type Wake } from '../shared/ledger/ledger.ts'
+import type { Promotion } from '../shared/ledger/promotion-record.ts'
+import { createLedgerReader } from '../shared/ledger/read.ts'
+import type { ReadScript } from '../shared/ledger/scripts.ts'
+import type { Logger } from '../shared/logger.ts'
+import {
+  addPromotedJob,
+  addTrackingJob,
+  createQueue,
+  DEAD_LETTERS,
+  PROMOTIONS,
+  promotedJobId,
+  TRACKING,
+} from '../shared/queues.ts'
+import type { Redact } from '../shared/redact.ts'
+import { connectForWorker } from '../shared/redis/connect.ts'
+import { secretFromValue } from '../shared/secret.ts'
+import { createProber } from './circuits/prober.ts'
+import { consumeDeadLetters } from './dead-letters/consume.ts'
+import { createDeadLetters } from './dead-letters/dead-letters.ts'
+import { consumePromotions } from './dispatch/consume.ts'
+import { createHandle } from './dispatch/handle.ts'
+import { createIntake } from './dispatch/intake.ts'
+import { createGithub } from './github/client.ts'
+import type { WorkerMetrics } from './ops/worker-metrics.ts'
+import { PAUSES, type Pauses } from './pauses.ts'
+import { every } from './recurring.ts'
+import { createResolver } from './resolve/resolver.ts'
+import { routeFrom } from './route.ts'
+import { createSweep } from './sweep.ts'
+import { consumeTracking } from './track/consume.ts'
+import { createFollow } from './track/follow.ts'
+import { createWakeWaiting } from './wake-waiting.ts'
+import { createWatchdog, type Watchdog } from './watchdog.ts'
+
+export interface WorkerOptions {
+  redisUrl: string
+  settings: Settings
+  redact: Redact
+  metrics: WorkerMetrics
+  log: Logger
+  /** Shown in timelines and log lines. */
+  name: string
+  pauses?: Pauses
+  /** Other texts of the ledger's scripts than its own; for the chaos harness, which takes guards out. */
+  readScript?: ReadScript
+  /** Called when waiting work has made no progress for so long that only a restart helps. */
+  onStuck(): void
+}
+
+export interface RunningWorker {
+  /** A connection that answers while the worker is able to work. */
+  redis: Redis
+  /** Waiting work and no progress: the process is not ready. */
+  stuck: Watchdog['stuck']
+  /** Lets running jobs finish, at most for `withinMs`; what is cut off is healed by the next worker. */
+  close(withinMs?: number): Promise<void>
+}
+
+/** Promotions that ended longer ago are forgotten; never a live one, ms. */
+const KEEP_ENDED_MS = 90 * 24 * 3_600_000
+/** Of its turn's pause, for how long a lease is kept: over before the next turn. */
+const LEASED = 0.8
+
+/** Longer than the time limit of a dispatch, ms. */
+export const CLOSE_WITHIN_MS = 40_000
+
+export async function runWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { redisUrl, settings, redact, metrics, log, name, pauses = PAUSES, readScript, onStuck } = options
+  const teardown: (() => Promise<unknown>)[] = []
+  const connections: Redis[] = []
+  const connect = () => {
+    const redis = connectForWorker(redisUrl, log)
+    connections.push(redis)
+    teardown.push(async () => redis.disconnect())
+    return redis
+  }
+
+  const redis = connect()
+  const ledger = createLedger({
+    redis,
+    replicas: settings.REDIS_WAIT_REPLICAS,
+    ...(readScript && { read: readScript }),
+  })
+  const reader = createLedgerReader({ redis })
+  const queueNamed = (queueName: string) => {
+    const queue = createQueue(queueName, redis)
+    queue.on('error', (err) => log.debug({ err, queue: queueName }, 'A queue reports a fault'))
+    teardown.push(() => queue.close())
+    return queue
+  }
+  const queues = {
+    promotions: queueNamed(PROMOTIONS),
+    tracking: queueNamed(TRACKING),
+    deadLetters: queueNamed(DEAD_LETTERS),
+  }
+
+  async function wake({ id, job }: Wake): Promise<void> {
+    const promotion = await reader.promotion(id)
+    if (!promotion) return
+    await addPromotedJob(queues.promotions, promotion, job)
+    // Its former job may be asleep for a while yet; an active one can't be removed, and does no harm.
+    await queues.promotions.remove(promotedJobId(id, job - 1)).catch(() => {})
+  }
+  const trackIntervalMs = settings.TRACK_INTERVAL_SECONDS * 1000
+  const follow = (promotion: Promotion, job: number) =>
+    addTrackingJob(queues.tracking, promotion, job, trackIntervalMs)
+  const deadLetters = createDeadLetters({ queue: queues.deadLetters, reader })
+  const { bury, buryCircuit, buryInvalid, removeCircuit } = deadLetters
+  const wakeWaiting = createWakeWaiting({ ledger, reader, wake })
+  const accept = createAccept({
+    ledger,
+    log,
+    enqueue: (one, job) => addPromotedJob(queues.promotions, one, job),
+  })
+
+  const github = createGithub({
+    // Without a token nothing is sent: the trigger is off then.
+    token: settings.GITHUB_TOKEN ?? secretFromValue('GITHUB_TOKEN', ''),
+    baseUrl: settings.GITHUB_API_URL,
+    apiVersion: settings.GITHUB_API_VERSION,
+    redact,
+    dispatchTimeoutMs: pauses.dispatchTimeoutMs,
+  })
+  const route = routeFrom(settings, pauses)
+  const scope = `${route.repository}/${route.workflow}`
+  const correlation = createCorrelation({ redis })
+  const lease = createLease({ redis })
+  const prober = createProber({
+    circuits: createCircuits({ redis }),
+    openCircuits: reader.openCircuits,
+    github,
+    repository: route.owner,
+    workflow: route.workflow,
+    wakeWaiting,
+    removeEntry: removeCircuit,
+    log,
+  })
+
+  async function circuitsChanged({ opened, closed = [] }: CircuitChange): Promise<void> {
+    if (opened) {
+      const circuit = (await reader.openCircuits()).find((one) => one.scope === opened.scope)
+      if (circuit) await buryCircuit(circuit)
+    }
+    for (const opening of closed) await removeCircuit(opening)
+    if (closed.length > 0) await wakeWaiting('all')
+  }
+
+  const handle = createHandle({
+    ledger,
+    route,
+    dispatch: (call) => github.dispatch(call),
+    follow,
+    bury,
+    wake,
+    circuitsChanged,
+    observe: metrics.attempt,
+    log,
+    worker: name,
+    sendDeadlineMs: pauses.sendDeadlineMs,
+    random: Math.random,
+    token: randomUUID,
+    now: Date.now,
+  })
+  const look = createFollow({
+    ledger,
+    promotion: reader.promotion,
+    ownerOf: reader.ownerOf,
+    searching: () => reader.searching(scope),
+    untold: () => reader.untold(scope),
+    github,
+    repository: route.owner,
+    workflow: route.workflow,
+    learnCorrelation: (seen) => correlation.learn(scope, seen),
+    timeLimitMs: settings.DEPLOY_TIMEOUT_MINUTES * 60_000,
+    wake,
+    observe: metrics.deployment,
+    log,
+    now: Date.now,
+  })
+  const sweep = createSweep({
+    ledger,
+    reader,
+    queues,
+    wake,
+    follow,
+    bury,
+    buryCircuit,
+    log,
+    settleMs: pauses.settleMs,
+  })
+  const resolve = createResolver({
+    ledger,
+    scope,
+    repository: route.owner,
+    workflow: route.workflow,
+    inDoubt: reader.inDoubt,
+    proven: correlation.proven,
+    owners: reader.owners,
+    lease: (name) => lease(`resolve:${name}`, pauses.resolveMs * LEASED),
+    github,
+    follow,
+    bury,
+    wake,
+    log,
+    sendMs: pauses.sendDeadlineMs + pauses.dispatchTimeoutMs,
+    patienceMs: settings.RESOLVE_PATIENCE_SECONDS * 1000,
+    maxAttempts: route.maxAttempts,
+    backoff: route.backoff,
+    random: Math.random,
+  })
+
+  const stalls = { lockDuration: pauses.lockMs, stalledInterval: pauses.stalledCheckMs }
+  // Their calls are short: what a dead worker left is given away sooner.
+  const shortStalls = { ...stalls, lockDuration: pauses.lockMs / 2 }
+  const consumers = [
+    consumePromotions({
+      connection: connect(),
+      concurrency: settings.WORKER_CONCURRENCY,
+      stalls,
+      handle,
+      intake: createIntake({ accept, buryInvalid, log }),
+      log,
+    }),
+    consumeTracking({
+      connection: connect(),
+      concurrency: 8,
+      stalls: shortStalls,
+      follow: look,
+      intervalMs: trackIntervalMs,
+      log,
+    }),
+    consumeDeadLetters({
+      connection: connect(),
+      stalls: shortStalls,
+      ledger,
+      accept,
+      wake,
+      probe: prober.probeNow,
+      log,
+    }),
+  ]
+  teardown.push(async () => {
+    await Promise.all(consumers.map((consumer) => consumer.close()))
+  })
+  const watchdog = createWatchdog({ queue: queues.promotions, log, ...pauses.watchdog, onStuck })
+  consumers[0]?.on('active', watchdog.progress)
+  const brokeOff = (what: string) => (err: unknown) => log.warn({ err }, `${what} broke off; it comes again`)
+  const sweepAlone = async () => {
+    if (!(await lease('sweep', pauses.sweepMs * LEASED))) return
+    await sweep()
+    await ledger.trim(KEEP_ENDED_MS)
+  }
+  teardown.push(every(pauses.sweepMs, sweepAlone, brokeOff('The sweep')))
+  teardown.push(every(pauses.resolveMs, resolve, brokeOff('The resolver')))
+  teardown.push(every(pauses.probeMs, prober.probeDue, brokeOff('The prober')))
+  teardown.push(every(pauses.watchdog.lookMs, watchdog.look, brokeOff('The watchdog')))
+
+  /** Nothing may go on trying to reach Redis once the worker counts as closed. */
+  function cutConnections() {
+    for (const consumer of consumers) {
+      consumer.close(true).catch(() => {})
+      consumer.disconnect().catch(() => {})
+    }
+    for (const connection of connections) connection.disconnect()
+  }
+
+  return {
+    redis,
+    stuck: watchdog.stuck,
+    async close(withinMs = CLOSE_WITHIN_MS) {
+      let cutOff: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        cutOff = setTimeout(() => {
+          log.warn({ withinMs }, 'Jobs were still running at the end of the shutdown deadline')
+          cutConnections()
+          resolve()
+        }, withinMs)
+      })
+      const undo = async () => {
+        for (const step of teardown.reverse())
+          await step().catch((err) => log.warn({ err }, 'A teardown failed'))
+      }
+      await Promise.race([undo(), late])
+      clearTimeout(cutOff)
+    },
+  }
+}
