@@ -1,0 +1,55 @@
+/** How promotions and targets look from outside: names of the API, times as ISO 8601, and a sentence for people. */
+
+import { explain, sentenceOf } from '../../shared/explain.ts'
+import type { Promotion, Target, TimelineEntry } from '../../shared/ledger/promotion-record.ts'
+
+export function promotionView(promotion: Promotion, timeline?: readonly TimelineEntry[]) {
+  const { id, state, model, version, environment, accuracy, source, rollback, metrics, seq } = promotion
+  const { runId, runUrl, runStatus, conclusion, attempts, supersededBy, liveBefore } = promotion
+  return {
+    id,
+    state,
+    reason: explain(promotion),
+    model,
+    version,
+    environment,
+    accuracy,
+    source,
+    rollback: rollback || undefined,
+    metrics,
+    seq,
+    attempts,
+    liveBefore: liveBefore === '' ? null : liveBefore,
+    supersededBy,
+    run:
+      runId === undefined
+        ? null
+        : { id: runId, url: runUrl, status: runStatus, conclusion: conclusion ?? null },
+    acceptedAt: iso(promotion.acceptedAt),
+    dispatchedAt: iso(promotion.dispatchedAt),
+    endedAt: iso(promotion.endedAt),
+    timeline: timeline?.map(({ at, what, ...detail }) => ({
+      at: iso(at),
+      what,
+      text: sentenceOf({ at, what, ...detail }),
+      ...detail,
+    })),
+  }
+}
+
+export function targetView(target: Target) {
+  const { model, environment, live, liveSince, inFlight, pending, hold } = target
+  return {
+    model,
+    environment,
+    live: live ?? null,
+    liveSince: iso(liveSince),
+    inFlight: inFlight ?? null,
+    pending: pending ?? null,
+    hold: hold ?? null,
+  }
+}
+
+function iso(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString()
+}
