@@ -1,0 +1,112 @@
+/**
+ * The server put together: the HTTP way in, the Bull dashboard, health and the figures that come from Redis. It
+ * consumes nothing. Its connection fails fast: a caller gets an answer while Redis is away.
+ */
+import { once } from 'node:events'
+import Fastify from 'fastify'
+import type { Redis } from 'ioredis'
+import type { Registry } from 'prom-client'
+import { api, BODY_LIMIT_BYTES } from '../producer/http/api.ts'
+import { answerGarbled, createNotFound, sendUnroutable } from '../producer/http/unroutable.ts'
+import { createAccept } from '../shared/accept.ts'
+import type { Settings } from '../shared/config.ts'
+import { createLedger } from '../shared/ledger/ledger.ts'
+import { createLedgerReader } from '../shared/ledger/read.ts'
+import type { Logger } from '../shared/logger.ts'
+import { addPromotedJob, createQueue, DEAD_LETTERS, PROMOTIONS, TRACKING } from '../shared/queues.ts'
+import { connectForProducer } from '../shared/redis/connect.ts'
+import type { Secret } from '../shared/secret.ts'
+import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
+import { health, redisWarnings } from '../worker/ops/health.ts'
+import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
+import { addressOf } from './address-of.ts'
+
+export interface ServeOptions {
+  redisUrl: string
+  settings: Settings
+  apiToken: Secret
+  opsPassword: Secret
+  registry: Registry
+  log: Logger
+  /** Every answer and page says so. */
+  simulated?: boolean
+}
+
+export interface RunningServer {
+  /** http://HOST:PORT */
+  url: string
+  close(): Promise<void>
+}
+
+/** @throws the listen error, e.g. with code EADDRINUSE. */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { redisUrl, settings, registry, log, simulated = false } = options
+  const redis = connectForProducer(redisUrl, log)
+  const queues = [PROMOTIONS, TRACKING, DEAD_LETTERS].map((name) => createQueue(name, redis))
+  for (const queue of queues)
+    queue.on('error', (err) => log.debug({ err, queue: queue.name }, 'A queue reports a fault'))
+  const [promotions] = queues
+  if (!promotions) throw new Error('no queue')
+  const reader = createLedgerReader({ redis })
+  const accept = createAccept({
+    ledger: createLedger({ redis, replicas: settings.REDIS_WAIT_REPLICAS }),
+    enqueue: (promotion, job) => addPromotedJob(promotions, promotion, job),
+    log,
+  })
+
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: sendUnroutable,
+    clientErrorHandler: answerGarbled,
+  })
+  if (simulated)
+    app.addHook('onRequest', async (_request, reply) => void reply.header('x-promotion-relay', 'SIMULATED'))
+  const notFound = createNotFound(app)
+  app.setNotFoundHandler(notFound)
+  await app.register(api, { prefix: '/v1', accept, reader, token: options.apiToken, notFound, log })
+  const warnings = () => redisWarnings(redis).catch(() => [])
+  const refresh = createLedgerMetrics({ registry, reader, queues, warnings })
+  await app.register(health, { redis, registry, refresh, log })
+  await app.register(
+    async (scope) =>
+      dashboard(scope, {
+        queues,
+        user: settings.OPS_USER,
+        password: options.opsPassword,
+        simulated,
+      }),
+    { prefix: DASHBOARD_PATH },
+  )
+  app.get('/', async (_request, reply) => reply.redirect(DASHBOARD_PATH))
+
+  const close = async () => {
+    await app.close()
+    for (const queue of queues) await queue.close().catch(() => {})
+    redis.disconnect()
+  }
+  redis.once('ready', () => void warnAbout(redis, log))
+  await readyWithin(redis, READY_WITHIN_MS)
+  try {
+    await app.listen({ port: settings.PORT, host: settings.HOST })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { url: addressOf(app), close }
+}
+
+/** So that the first to call finds Redis there. Without Redis it listens all the same, and says so when asked. */
+const READY_WITHIN_MS = 1_500
+
+async function readyWithin(redis: Redis, ms: number): Promise<void> {
+  if (redis.status === 'ready') return
+  await once(redis, 'ready', { signal: AbortSignal.timeout(ms) }).catch(() => {})
+}
+
+async function warnAbout(redis: Parameters<typeof redisWarnings>[0], log: Logger): Promise<void> {
+  for (const warning of await redisWarnings(redis).catch(() => []))
+    log.warn({ warning }, 'This Redis does not keep the promises')
+}

@@ -1,0 +1,49 @@
+/** A worker process put together: the worker, and its health and own figures on `WORKER_PORT`. */
+import Fastify from 'fastify'
+import { Registry } from 'prom-client'
+import type { Settings } from '../shared/config.ts'
+import type { Logger } from '../shared/logger.ts'
+import type { Redact } from '../shared/redact.ts'
+import { health } from '../worker/ops/health.ts'
+import { createWorkerMetrics } from '../worker/ops/worker-metrics.ts'
+import { type RunningWorker, runWorker } from '../worker/run-worker.ts'
+import { addressOf } from './address-of.ts'
+
+export interface WorkOptions {
+  redisUrl: string
+  settings: Settings
+  redact: Redact
+  log: Logger
+  name: string
+  /** Only a restart helps: see the watchdog. */
+  onStuck(): void
+}
+
+/** @throws the listen error, e.g. with code EADDRINUSE. */
+export async function work({
+  redisUrl,
+  settings,
+  redact,
+  log,
+  name,
+  onStuck,
+}: WorkOptions): Promise<Pick<RunningWorker, 'close'> & { url: string }> {
+  const registry = new Registry()
+  const metrics = createWorkerMetrics(registry)
+  const worker = await runWorker({ redisUrl, settings, redact, metrics, log, name, onStuck })
+  const app = Fastify({ logger: false })
+  await app.register(health, { redis: worker.redis, registry, stuck: worker.stuck, log })
+  try {
+    await app.listen({ port: settings.WORKER_PORT, host: settings.HOST })
+  } catch (error) {
+    await worker.close()
+    throw error
+  }
+  return {
+    url: addressOf(app),
+    async close(withinMs) {
+      await worker.close(withinMs)
+      await app.close()
+    },
+  }
+}
