@@ -1,0 +1,49 @@
+// The deeds and events as fast-check's commands, each as often as it is wanted.
+import fc from 'fast-check'
+import * as deeds from './deeds.ts'
+import * as events from './events.ts'
+import type { World } from './world.ts'
+
+/** Without time going by: it is all within the second that is lost. */
+const lost = fc.oneof(
+  { arbitrary: deeds.working, weight: 6 },
+  { arbitrary: deeds.goingOn, weight: 4 },
+  { arbitrary: deeds.resolving, weight: 3 },
+  { arbitrary: deeds.following, weight: 2 },
+  { arbitrary: deeds.redriving, weight: 2 },
+  { arbitrary: deeds.settling, weight: 1 },
+)
+
+const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
+  [12, deeds.accepting],
+  [28, deeds.working],
+  [5, deeds.resolving],
+  [7, deeds.resolvingAtLength],
+  [14, deeds.following],
+  [7, deeds.probing],
+  [6, deeds.redriving],
+  [3, deeds.settling],
+  [14, deeds.goingOn],
+  [3, deeds.crashing],
+  [4, deeds.comingAgain],
+  [10, events.passing],
+  [3, events.runMoving],
+  [1, events.foreignRun],
+  [1, events.holding],
+  [1, events.trimming],
+  [1, events.restarting],
+  [4, events.losing(lost)],
+  [3, events.mischief],
+]
+
+/** Any sequence, of so many commands at most. */
+export function anyCommands(maxCommands: number) {
+  const asCommand = ({ name, possible, run }: deeds.Deed): fc.AsyncCommand<World, World> => ({
+    check: possible,
+    run: async (_, world) => void (await run(world)),
+    toString: () => name,
+  })
+  // fast-check picks evenly: what is to come often is there often.
+  const often = all.flatMap(([weight, one]) => Array.from({ length: weight }, () => one.map(asCommand)))
+  return fc.commands(often, { maxCommands, size: 'max' })
+}

@@ -1,0 +1,168 @@
+// Each guard in the scripts is taken out once: the model check must notice, or the guard is not tested by it (or not
+// needed). The texts stand in the scripts word for word; a guard that was reworded must be named anew here.
+import fc from 'fast-check'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ReadScript, ScriptName } from '../../shared/ledger/scripts.ts'
+import { type PrivateRedis, startPrivateRedis } from '../support/private-redis.ts'
+import { ledgerHolds } from './property.ts'
+import { readOnce } from './read-once.ts'
+
+interface Guard {
+  name: string
+  script: ScriptName | 'prelude'
+  text: string
+  /** What stands there instead; nothing by default. */
+  without?: string
+}
+
+const GUARDS: readonly Guard[] = [
+  {
+    name: 'a second worker does not send while an attempt may be under way',
+    script: 'claim',
+    text: 'if p.token == arg.token then return go() end',
+    without: 'do return go() end',
+  },
+  {
+    name: 'a promotion in doubt is not sent, though its own claim comes again',
+    script: 'claim',
+    text: "if (p.doubt or '') == '' then\n    if p.token == arg.token then return go() end",
+    without: "if p.token == arg.token then return go() end\n  if (p.doubt or '') == '' then",
+  },
+  {
+    name: 'one promotion of a target is in flight at a time',
+    script: 'claim',
+    text: "if (t.inFlight or '') ~= '' then",
+    without: 'if false then',
+  },
+  {
+    name: 'what may have been sent before Redis was restarted is looked for first',
+    script: 'claim',
+    text: 'if p.epoch ~= epoch() then',
+    without: 'if false then',
+  },
+  {
+    name: 'a newer promotion waits for an older one that may have been sent',
+    script: 'claim',
+    text: "if redis.call('SCARD', key('unsure', p.target)) > 0 then",
+    without: 'if false then',
+  },
+  {
+    name: 'where runs can not be told apart there is one unknown at a time',
+    script: 'claim',
+    text: 'if unknown > 0 then',
+    without: 'if false then',
+  },
+  {
+    name: 'an open circuit is not passed',
+    script: 'claim',
+    text: "if c.halfOpen ~= '1' then",
+    without: 'if false then',
+  },
+  {
+    name: 'one probe passes a half-open circuit',
+    script: 'claim',
+    text: 'if busy > 0 then',
+    without: 'if false then',
+  },
+  {
+    name: "only the attempt's own token tells its end",
+    script: 'outcome',
+    text: 'local mine = p.token == arg.token',
+    without: 'local mine = true',
+  },
+  {
+    name: 'an outcome told twice answers the same',
+    script: 'outcome',
+    text: 'if p.told == told then return p.answer end',
+  },
+  {
+    name: 'an attempt that started nothing gives way to a newer promotion',
+    script: 'prelude',
+    text: 'if newer == p.id then return nil end',
+    without: 'do return nil end',
+  },
+  {
+    name: 'a newer promotion takes the place of one that waits',
+    script: 'accept',
+    text: 'elseif older then supersede(older, given.id) end',
+    without: 'end',
+  },
+  {
+    name: 'a run is waited for with patience',
+    script: 'resolve',
+    text: "if now < since + arg.certainAfterMs then return cjson.encode({ kind = 'patience' }) end",
+  },
+  {
+    name: 'several listings are needed to say absent',
+    script: 'resolve',
+    text: "if p.looks - p.looksBefore < arg.looksNeeded then return cjson.encode({ kind = 'patience' }) end",
+  },
+  {
+    name: 'each listing counts once',
+    script: 'resolve',
+    text: "if tonumber(p.looks or 0) ~= arg.looks then return cjson.encode({ kind = 'patience' }) end",
+  },
+  {
+    name: 'a doubt ends with the state in which it arose',
+    script: 'prelude',
+    text: '  end_doubt(p)\n  redis.call',
+    without: '  redis.call',
+  },
+  {
+    name: 'a dead letter that was overtaken does not come back',
+    script: 'redrive',
+    text: 'if newest ~= p.id then\n  supersede(p, newest)',
+    without: 'if false then\n  supersede(p, newest)',
+  },
+  {
+    name: 'only the dead letter that was meant is put back',
+    script: 'redrive',
+    text: 'if tonumber(p.deadLetters) ~= arg.deadLetter then',
+    without: 'if false then',
+  },
+  {
+    name: "another promotion's run is not taken for the end of this one",
+    script: 'finish',
+    text: ' and own_run(p, arg.runId)',
+  },
+  {
+    name: 'the live and the newest promotion of a target are never forgotten',
+    script: 'trim',
+    text: 'if p and (t.livePromotion == id or t.newest == id) then',
+    without: 'if false then',
+  },
+]
+
+let server: PrivateRedis
+let redis: Redis
+beforeAll(async () => {
+  server = await startPrivateRedis({ config: ['appendonly no'] })
+  redis = new Redis(server.url, { replyMapping: 'legacy' })
+})
+afterAll(async () => {
+  redis?.disconnect()
+  await server?.stop()
+})
+
+const runs = Number(process.env.MODEL_RUNS ?? 1_000)
+
+test.each(GUARDS)(
+  'noticed when it is out: $name',
+  async ({ script, text, without = '' }) => {
+    const whole = readOnce(script)
+    expect(whole.split(text), `${script}.lua holds the guard once`).toHaveLength(2)
+    const read: ReadScript = (name) => (name === script ? whole.replace(text, () => without) : readOnce(name))
+
+    const found = await fc.check(ledgerHolds(redis, { read }), {
+      numRuns: runs,
+      endOnFailure: true,
+      unbiased: true,
+    })
+
+    if (process.env.MODEL_TALLY)
+      process.stdout.write(`${found.numRuns}: ${String(found.errorInstance).split('\n')[0]}\n`)
+    expect(found.failed).toBe(true)
+  },
+  600_000,
+)

@@ -1,0 +1,131 @@
+// The reference: what the ledger should hold, told again in a few lines without Redis, scripts or time limits. It
+// knows what was accepted, in which order, and which version is live; and who may follow whom, by which call.
+import type { State } from '../../shared/ledger/promotion-record.ts'
+
+export interface Request {
+  id: string
+  model: string
+  version: string
+  rollback: boolean
+  key?: string | undefined
+}
+
+interface Known {
+  model: string
+  version: string
+  /** Place in the order of its target's acceptances. */
+  order: number
+}
+
+export interface Reference {
+  promotions: Record<string, Known>
+  /** Promotions by idempotency key. */
+  keys: Record<string, string>
+  targets: Record<string, ReferenceTarget>
+  /** Forgotten by `trim`, as they may be. */
+  trimmed: string[]
+  accepted: number
+}
+
+interface ReferenceTarget {
+  newest?: string
+  live?: string
+  livePromotion?: string
+  /** By version: who brought it last, and until when that is remembered. */
+  seen: Record<string, { id: string; until: number }>
+}
+
+export const emptyReference = (): Reference => ({
+  promotions: {},
+  keys: {},
+  targets: {},
+  trimmed: [],
+  accepted: 0,
+})
+
+const SEEN_MS = 24 * 3_600_000
+const OPEN_AGAIN: readonly (State | undefined)[] = [
+  ...(['failed', 'cancelled', 'timed_out', 'dead_lettered', 'skipped'] as const),
+  undefined,
+]
+
+export type StateOf = (id: string) => State | undefined
+
+/** What accept is to answer, and what is known from then on. */
+export function takeIn(
+  reference: Reference,
+  { id, model, version, rollback, key }: Request,
+  stateOf: StateOf,
+  now: number,
+): { status: string; id: string } {
+  if (stateOf(id)) return { status: 'accepted', id }
+  reference.targets[model] ??= { seen: {} }
+  const target = reference.targets[model]
+  const standing = (other?: string) =>
+    other !== undefined &&
+    reference.promotions[other]?.version === version &&
+    !OPEN_AGAIN.includes(stateOf(other))
+  if (key !== undefined) {
+    const first = reference.keys[key]
+    const known = first === undefined || !stateOf(first) ? undefined : reference.promotions[first]
+    if (first !== undefined && known) {
+      const same = known.model === model && known.version === version
+      return { status: same ? 'duplicate' : 'key_reused', id: first }
+    }
+  } else {
+    const seen = target.seen[version]
+    const others = rollback ? [] : [target.livePromotion, seen && seen.until > now ? seen.id : undefined]
+    const same = [target.newest, ...others].find(standing)
+    if (same !== undefined) return { status: 'duplicate', id: same }
+  }
+  reference.promotions[id] = { model, version, order: ++reference.accepted }
+  if (key !== undefined) reference.keys[key] = id
+  target.newest = id
+  target.seen[version] = { id, until: now + SEEN_MS }
+  return { status: 'accepted', id }
+}
+
+export type Call =
+  | 'accept'
+  | 'claim'
+  | 'outcome'
+  | 'resolve'
+  | 'track'
+  | 'finish'
+  | 'redrive'
+  | 'settle'
+  | 'nextJob'
+  | 'circuit'
+  | 'trim'
+
+/** Every way from a state to another, with the calls that may take it. */
+const MOVES: Partial<Record<State, Partial<Record<State, readonly Call[]>>>> = {
+  accepted: {
+    dispatching: ['claim'],
+    superseded: ['accept', 'claim', 'resolve'],
+    skipped: ['claim'],
+    dead_lettered: ['claim'],
+    dispatched: ['outcome', 'resolve'],
+    unresolved: ['resolve'],
+  },
+  dispatching: {
+    dispatched: ['outcome', 'resolve'],
+    accepted: ['outcome', 'resolve'],
+    superseded: ['outcome', 'resolve'],
+    dead_lettered: ['outcome', 'resolve'],
+    unresolved: ['resolve'],
+  },
+  unresolved: {
+    dispatching: ['redrive'],
+    dispatched: ['outcome', 'settle'],
+    accepted: ['outcome', 'settle'],
+    superseded: ['outcome', 'settle'],
+    dead_lettered: ['outcome'],
+  },
+  dispatched: { deployed: ['finish'], failed: ['finish'], cancelled: ['finish'], timed_out: ['finish'] },
+  dead_lettered: { accepted: ['redrive'], superseded: ['redrive'] },
+}
+
+export function mayMove(from: State, to: State, by: Call): boolean {
+  return MOVES[from]?.[to]?.includes(by) ?? false
+}
