@@ -1,0 +1,57 @@
+// Doubts that no fault explains. A guard may save no run, and yet patience: where a script is sent again after a lost
+// reply and is not known again, the promotion is looked for without need, waits for minutes, and in a workflow without
+// run-name holds up all others. So each doubt must have its cause, and each outcome its listener. Pure.
+import type { TimelineEntry } from '../../shared/ledger/promotion-record.ts'
+import type { LostWindow } from './redis-strikes.ts'
+import type { Fault } from './verdict.ts'
+
+/** A worker that was killed, ended or stopped, ms since the epoch. */
+export interface StruckWorker {
+  worker: string
+  at: number
+}
+
+export interface Course {
+  timelines: readonly { id: string; entries: readonly TimelineEntry[] }[]
+  posts: readonly { promotionId: string; at: number }[]
+  struck: readonly StruckWorker[]
+  windows: readonly LostWindow[]
+  /** Outcomes that a worker told in vain, from its log. */
+  toldInVain: readonly { promotionId: string; worker: string; at: number }[]
+}
+
+/** Clocks are one machine's; a log line comes a little after what it tells, ms. */
+const MARGIN_MS = 500
+
+export function needlessDoubts({ timelines, posts, struck, windows, toldInVain }: Course): Fault[] {
+  const postsOf = Map.groupBy(posts, ({ promotionId }) => promotionId)
+  const isStruck = (worker: string, from: number, to: number) =>
+    struck.some((one) => one.worker === worker && one.at >= from - MARGIN_MS && one.at <= to + MARGIN_MS)
+  const isRolledBack = (from: number, to: number) =>
+    windows.some((one) => one.to >= from - MARGIN_MS && one.from <= to + MARGIN_MS)
+
+  const faults = timelines.flatMap(({ id, entries }) =>
+    entries.flatMap((doubt, index) => {
+      if (doubt.what !== 'in_doubt' || doubt.why !== 'unknown') return []
+      const intent = entries.slice(0, index).findLast(({ what }) => what === 'dispatching')
+      if (!intent) return []
+      const { at: from } = intent
+      const isSent = postsOf.get(id)?.some(({ at }) => at >= from - MARGIN_MS && at <= doubt.at)
+      if (isSent || isStruck(String(intent.worker), from, doubt.at) || isRolledBack(from, doubt.at)) return []
+      return {
+        promotionId: id,
+        why: `in doubt, although attempt ${intent.attempt} of ${intent.worker} sent nothing`,
+      }
+    }),
+  )
+  const entriesOf = new Map(timelines.map(({ id, entries }) => [id, entries]))
+  for (const { promotionId, worker, at } of toldInVain) {
+    const intent = entriesOf
+      .get(promotionId)
+      ?.findLast((entry) => entry.what === 'dispatching' && entry.worker === worker)
+    const from = intent?.at ?? at
+    if (isStruck(worker, from, at) || isRolledBack(from, at)) continue
+    faults.push({ promotionId, why: `the outcome that ${worker} told was not taken` })
+  }
+  return faults
+}

@@ -1,0 +1,53 @@
+// The people around the relay: one presses Retry in the dashboard, twice at once and at bad times; another settles
+// what the relay hands to a person, truthfully, by looking at the runs.
+import type { Queue } from 'bullmq'
+import type { Ledger } from '../../shared/ledger/ledger.ts'
+import type { LedgerReader } from '../../shared/ledger/read.ts'
+import type { Simulator } from '../github-simulator/simulator.ts'
+import type { Tally } from './faults.ts'
+
+export interface PeopleDeps {
+  ledger: Pick<Ledger, 'settle'>
+  reader: Pick<LedgerReader, 'idsIn' | 'promotions' | 'nowMs'>
+  deadLetters: Pick<Queue, 'getFailed'>
+  simulator: Pick<Simulator, 'runs'>
+  tally: Tally
+  /** After this, a run that was started is there, ms. */
+  certainMs: number
+}
+
+export function createPeople({ ledger, reader, deadLetters, simulator, tally, certainMs }: PeopleDeps) {
+  const settled = { byRun: 0, absent: 0, searched: 0 }
+  return {
+    settled,
+    /** Presses Retry on so many dead letters, each twice at once; on `unresolved` ones it only looks again. */
+    async pressRetry(most: number, { unresolvedToo }: { unresolvedToo: boolean }) {
+      const failed = (await deadLetters.getFailed(0, 200)).filter(Boolean)
+      const chosen = failed.filter(({ data }) => unresolvedToo || data.state !== 'unresolved')
+      for (const job of chosen.slice(0, most)) {
+        const pressed = await Promise.allSettled([job.retry(), job.retry()])
+        if (pressed.some(({ status }) => status === 'fulfilled')) tally.struck('retry-pressed')
+      }
+    },
+
+    /** Says of unresolved promotions what is true, once it is certain. */
+    async settleUnresolved() {
+      const nowMs = await reader.nowMs()
+      const unresolved = await reader.promotions(await reader.idsIn('unresolved'))
+      const dispatched = await reader.promotions(await reader.idsIn('dispatched'))
+      const searched = dispatched.filter((one) => !one.runId)
+      for (const one of [...unresolved, ...searched]) {
+        if (nowMs - one.updatedAt < certainMs) continue
+        const run = simulator.runs.find(({ inputs }) => inputs.promotion_id === one.id)
+        if (run) {
+          await ledger.settle(one.id, { runId: String(run.id) }, 'chaos')
+          if (one.state === 'unresolved') settled.byRun++
+          else settled.searched++
+        } else if (one.state === 'unresolved') {
+          await ledger.settle(one.id, { absent: true }, 'chaos')
+          settled.absent++
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,140 @@
+// The worker processes: one slot each, started again at once when its process ends, struck by pid. What ends by
+// itself, unstruck, is a fault of the product. Nothing outlives the harness: not stopped ones either.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import path from 'node:path'
+import type { StruckWorker } from './needless.ts'
+
+export interface Slot {
+  readonly number: number
+  /** Of the process that runs now: `w2.5` is the fifth of slot 2. */
+  readonly name: string
+  readonly isStopped: boolean
+  kill(): void
+  terminate(): void
+  stop(): void
+  goOn(): void
+}
+
+export interface Fleet {
+  readonly slots: readonly Slot[]
+  /** Ends that nobody ordered, in words. */
+  readonly crashes: readonly string[]
+  /** Every strike at a process, with its name. */
+  readonly struck: readonly StruckWorker[]
+  /** Every slot has a process that says it is ready. */
+  ready(): Promise<void>
+  /** For good. */
+  end(): Promise<void>
+}
+
+export interface FleetOptions {
+  program: URL
+  count: number
+  /** What the program is given as its one argument, as JSON. */
+  optionsFor(slot: number, name: string): object
+  logDir: string
+}
+
+/** By itself, since it made no progress: allowed. */
+export const WATCHDOG_EXIT = 75
+
+const living = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
+export function startFleet({ program, count, optionsFor, logDir }: FleetOptions): Fleet {
+  mkdirSync(logDir, { recursive: true })
+  const crashes: string[] = []
+  const struck: StruckWorker[] = []
+  let isEnding = false
+  const slots = Array.from({ length: count }, (_, index) => openSlot(index + 1))
+
+  function openSlot(number: number) {
+    let generation = 0
+    let isStopped = false
+    let isStruck = false
+    let child = run()
+    let ready = once(child, 'message')
+
+    function run(): ChildProcess {
+      generation++
+      isStopped = false
+      isStruck = false
+      const name = `w${number}.${generation}`
+      const log = openSync(path.join(logDir, `${name}.log`), 'a')
+      const one = spawn(process.execPath, [program.pathname, JSON.stringify(optionsFor(number, name))], {
+        stdio: ['ignore', log, log, 'ipc'],
+        env: {},
+      })
+      closeSync(log)
+      living.add(one)
+      one.once('exit', (code, signal) => {
+        living.delete(one)
+        if (isEnding) return
+        if (!isStruck && code !== WATCHDOG_EXIT) crashes.push(`${name} ended by itself: ${signal ?? code}`)
+        child = run()
+        ready = once(child, 'message')
+      })
+      return one
+    }
+
+    return {
+      number,
+      get name() {
+        return `w${number}.${generation}`
+      },
+      get isStopped() {
+        return isStopped
+      },
+      get child() {
+        return child
+      },
+      get ready() {
+        return ready
+      },
+      kill: () => strike('SIGKILL'),
+      terminate: () => strike('SIGTERM'),
+      stop() {
+        note()
+        isStopped = true
+        child.kill('SIGSTOP')
+      },
+      goOn() {
+        note()
+        isStopped = false
+        child.kill('SIGCONT')
+      },
+    }
+
+    function note() {
+      struck.push({ worker: `w${number}.${generation}`, at: Date.now() })
+    }
+
+    function strike(signal: NodeJS.Signals) {
+      note()
+      isStruck = true
+      child.kill(signal)
+    }
+  }
+
+  return {
+    slots,
+    crashes,
+    struck,
+    ready: async () => {
+      await Promise.all(slots.map((slot) => slot.ready))
+    },
+    async end() {
+      isEnding = true
+      const ended = slots.map(async ({ child }) => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+      })
+      await Promise.all(ended)
+    },
+  }
+}

@@ -1,0 +1,181 @@
+// The judge: compares the simulator's own log of runs with what producers were told and what the ledger says. Pure.
+// Words that must stay empty: lost, doubled,
+// stale, stuck (and needless: doubts that no fault explains). What a restart from an older AOF takes with
+// it is the documented bound: counted apart, and only where nothing else explains it.
+import type { Answer } from './load.ts'
+import type { LostWindow } from './redis-strikes.ts'
+
+/** All of these must stay empty. */
+export const WORDS = ['lost', 'doubled', 'stale', 'stuck', 'needless'] as const
+
+/** A promotion as the ledger has it at the end. */
+export interface Ended {
+  id: string
+  target: string
+  seq: number
+  state: string
+  runId?: string
+  supersededBy?: string
+}
+
+export interface RunSeen {
+  id: string
+  promotionId: string
+  /** null while it has not ended. */
+  conclusion: string | null
+}
+
+export interface Evidence {
+  answers: readonly Answer[]
+  promotions: readonly Ended[]
+  /** In the order of their creation. */
+  runs: readonly RunSeen[]
+  windows: readonly LostWindow[]
+  /** Found by `needless.ts`. */
+  needless: readonly Fault[]
+}
+
+export interface Fault {
+  /** '' where it is nobody's. */
+  promotionId: string
+  why: string
+}
+
+export interface Verdict {
+  lost: Fault[]
+  doubled: Fault[]
+  stale: Fault[]
+  stuck: Fault[]
+  /** Doubts that no fault explains: they cost patience, not a promise. */
+  needless: Fault[]
+  /** Accepted, or started, within the second that a restart from an older AOF took. */
+  inWindow: string[]
+  ends: Record<string, number>
+}
+
+const ENDS: Readonly<Record<string, readonly string[]>> = {
+  deployed: ['success'],
+  failed: ['failure'],
+  cancelled: ['cancelled', 'skipped'],
+  timed_out: ['cancelled', 'timed_out'],
+}
+/** A producer's call may be carried out until then, ms. */
+const PRODUCER_DEADLINE_MS = 2_000
+
+function emptyVerdict(): Verdict {
+  return { lost: [], doubled: [], stale: [], stuck: [], needless: [], inWindow: [], ends: {} }
+}
+
+export function judge({ answers, promotions, runs, windows, needless }: Evidence): Verdict {
+  const verdict = emptyVerdict()
+  const known = new Map(promotions.map((one) => [one.id, one]))
+  const runsOf = Map.groupBy(runs, (run) => run.promotionId)
+  const windowLost = new Set<string>()
+
+  const withinWindow = (from: number, to: number) => windows.some((one) => from <= one.to && to >= one.from)
+  function missing(id: string, from: number, to: number, why: string) {
+    if (windowLost.has(id)) return
+    if (withinWindow(from, to)) windowLost.add(id)
+    else verdict.lost.push({ promotionId: id, why })
+  }
+
+  for (const { id, askedAt, answeredAt } of answers) {
+    if (!known.has(id)) missing(id, askedAt, answeredAt, 'accepted, and the ledger does not know it')
+  }
+  for (const [id] of runsOf) {
+    if (known.has(id)) continue
+    // Its id tells when it was made; nobody need have been told of it.
+    const madeAt = Number.parseInt(id.replace('-', '').slice(0, 12), 16)
+    missing(id, madeAt, madeAt + PRODUCER_DEADLINE_MS, 'a run was started, and the ledger does not know it')
+  }
+
+  for (const one of promotions) {
+    verdict.ends[one.state] = (verdict.ends[one.state] ?? 0) + 1
+    const untruth = untruthOf(one, runsOf.get(one.id) ?? [], known)
+    if (untruth === 'stuck') verdict.stuck.push({ promotionId: one.id, why: `still ${one.state}` })
+    else if (untruth) verdict.lost.push({ promotionId: one.id, why: untruth })
+  }
+  verdict.doubled.push(...twice(runsOf), ...sameKeyTwice(answers, windowLost))
+  verdict.stale.push(...outOfOrder(runs, known))
+  verdict.inWindow = [...windowLost]
+  verdict.needless = [...needless]
+  return verdict
+}
+
+/** For one without a ledger: whatever was accepted must have been started, once, in the order of acceptance. */
+export function judgePlain({ answers, promotions, runs, windows }: Evidence): Verdict {
+  const runsOf = Map.groupBy(runs, (run) => run.promotionId)
+  const known = new Map(promotions.map((one) => [one.id, one]))
+  const verdict = emptyVerdict()
+  for (const { id, state } of promotions) {
+    const isStarted = runsOf.has(id)
+    const end = isStarted ? 'started' : state
+    verdict.ends[end] = (verdict.ends[end] ?? 0) + 1
+    if (isStarted) continue
+    const told = answers.filter((answer) => answer.id === id)
+    const inWindow = windows.some((one) => told.some((a) => a.askedAt <= one.to && a.answeredAt >= one.from))
+    if (state === 'unfinished') verdict.stuck.push({ promotionId: id, why: 'its job never ended' })
+    else if (inWindow) verdict.inWindow.push(id)
+    else verdict.lost.push({ promotionId: id, why: 'accepted, and no run was ever started' })
+  }
+  verdict.doubled.push(...twice(runsOf))
+  verdict.stale.push(...outOfOrder(runs, known))
+  return verdict
+}
+
+function twice(runsOf: ReadonlyMap<string, readonly RunSeen[]>): Fault[] {
+  return [...runsOf].flatMap(([promotionId, own]) =>
+    own.length < 2 ? [] : { promotionId, why: `${own.length} runs: ${own.map((run) => run.id).join(', ')}` },
+  )
+}
+
+/** What the ledger says, and what is not so; `stuck` where it has not ended. */
+function untruthOf(
+  one: Ended,
+  own: readonly RunSeen[],
+  known: ReadonlyMap<string, Ended>,
+): string | undefined {
+  if (one.state === 'superseded') {
+    const newer = known.get(one.supersededBy ?? '')
+    if (!newer || newer.target !== one.target || newer.seq <= one.seq) {
+      return 'superseded by nothing newer'
+    }
+    return own.length > 0 ? `superseded, although run ${own[0]?.id} was started` : undefined
+  }
+  const conclusions = ENDS[one.state]
+  if (!conclusions) return one.state === 'skipped' ? 'skipped, although the trigger is on' : 'stuck'
+  const run = own.find(({ id }) => id === one.runId)
+  if (!run) return `${one.state} by run ${one.runId}, which is not its own`
+  if (!conclusions.includes(run.conclusion ?? ''))
+    return `${one.state}, but run ${run.id} is ${run.conclusion}`
+  return undefined
+}
+
+/** One key, two promotions; one that a restart took is not counted. */
+function sameKeyTwice(answers: readonly Answer[], windowLost: ReadonlySet<string>): Fault[] {
+  const keyed = answers.filter(({ key, id }) => key !== '' && !windowLost.has(id))
+  return [...Map.groupBy(keyed, ({ key }) => key)].flatMap(([key, told]) => {
+    const ids = new Set(told.map(({ id }) => id))
+    return ids.size < 2
+      ? []
+      : { promotionId: [...ids][0] ?? '', why: `key ${key} made ${[...ids].join(' and ')}` }
+  })
+}
+
+/** Of one target, a run of an earlier accepted promotion after one of a later. */
+function outOfOrder(runs: readonly RunSeen[], known: ReadonlyMap<string, Ended>): Fault[] {
+  const newest = new Map<string, Ended>()
+  return runs.flatMap((run) => {
+    const one = known.get(run.promotionId)
+    if (!one) return []
+    const last = newest.get(one.target)
+    if (!last || one.seq >= last.seq) {
+      newest.set(one.target, one)
+      return []
+    }
+    return {
+      promotionId: one.id,
+      why: `run ${run.id} (number ${one.seq} of ${one.target}) after one of number ${last.seq}, ${last.id}`,
+    }
+  })
+}
