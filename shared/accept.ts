@@ -32,7 +32,7 @@ export type Accept = (input: unknown, options?: AcceptOptions) => Promise<Accept
 
 /** @throws what the ledger throws when Redis can't be reached; then it is not known to be accepted. */
 export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
-  return async (input, { idempotencyKey, id = uuidv7() } = {}) => {
+  return async (input, { idempotencyKey, id: keptId } = {}) => {
     const problems: FieldProblem[] = []
     const promotion = validatePromotion(input)
     if (!promotion.ok) problems.push(...promotion.problems)
@@ -43,7 +43,8 @@ export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
     }
     if (!promotion.ok || problems.length > 0) return { status: 'invalid', problems }
 
-    const accepted = await ledger.accept(id, promotion.value, idempotencyKey)
+    const id = keptId ?? uuidv7()
+    const accepted = await ledger.accept(id, promotion.value, idempotencyKey, keptId !== undefined)
     if (accepted.status === 'accepted' && accepted.state === 'accepted') {
       await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
         log.warn(

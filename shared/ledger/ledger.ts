@@ -222,7 +222,13 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
 
   return {
     /** Takes a valid promotion in. `id` is the caller's: the same id again gives the same answer. */
-    async accept(id: string, promotion: ValidPromotion, idempotencyKey?: string): Promise<Accepted> {
+    async accept(
+      id: string,
+      promotion: ValidPromotion,
+      idempotencyKey?: string,
+      /** The same id may have been accepted before, and Redis have lost that with its last second. */
+      isKeptId = false,
+    ): Promise<Accepted> {
       const { metrics, accuracy, ...rest } = promotion
       const record = { ...rest, id, target: targetName(promotion) }
       // As text: Lua would round them.
@@ -233,6 +239,7 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       const accepted = (await run('accept', {
         promotion: { ...record, ...figures },
         idempotencyKey,
+        isKeptId,
         seenMs: SEEN_MS,
         keyMs: KEY_MS,
       })) as Accepted

@@ -189,7 +189,11 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
       return records.flatMap((record) => {
         if (!record.id || record.scope !== scope) return []
         const byRestart = record.doubt === 'epoch' || record.unresolvedOf === 'epoch' || !record.intentAt
-        return { id: record.id, from: Number(byRestart ? record.acceptedAt : record.intentAt), until: nowMs }
+        return {
+          id: record.id,
+          from: Number(byRestart ? record.forgottenSince || record.acceptedAt : record.intentAt),
+          until: nowMs,
+        }
       })
     },
 
@@ -215,7 +219,10 @@ function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {
   return {
     promotion,
     why: record.doubt,
-    since: record.doubt === 'epoch' ? promotion.acceptedAt : Number(record.intentAt),
+    since:
+      record.doubt === 'epoch'
+        ? Number(record.forgottenSince || promotion.acceptedAt)
+        : Number(record.intentAt),
     doubtSince: Number(record.doubtSince),
     looks: Number(record.looks ?? 0),
     unnamed: record.unnamed === '1',

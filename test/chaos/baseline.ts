@@ -88,9 +88,11 @@ export const baseline: Contender = {
           id,
           target,
           seq: index + 1,
+          version: '',
+          acceptedAt: 0,
           state: states.get(id) ?? 'finished',
         }))
-        return { answers, promotions, runs: runsSeen(world), windows, needless: [] }
+        return { answers, promotions, runs: runsSeen(world), windows, live: new Map(), needless: [] }
       },
       story: (id) => storyOf(world, id, async () => []),
       settled: () => ({}),

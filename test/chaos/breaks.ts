@@ -37,7 +37,7 @@ const IN_SCRIPTS: Readonly<Record<Break, readonly Replacement[]>> = {
   ],
   // Nothing gives way to a newer one, neither waiting nor when it comes back.
   supersede: [
-    { script: 'accept', from: 'elseif older then supersede(older, p.id) end', to: 'end' },
+    { script: 'accept', from: 'elseif older then supersede(older, given.id) end', to: 'end' },
     { script: 'claim', from: 'if t.pending ~= p.id then', to: 'if false then' },
     { script: 'prelude', from: 'if newer == p.id then return nil end', to: 'if true then return nil end' },
     {
@@ -48,14 +48,22 @@ const IN_SCRIPTS: Readonly<Record<Break, readonly Replacement[]>> = {
   ],
   // A restart of Redis is not noticed.
   epoch: [
-    { script: 'claim', from: 'if p.epoch ~= epoch() then', to: 'if false then' },
-    { script: 'prelude', from: ' or p.epoch ~= epoch()\n', to: '\n' },
+    {
+      script: 'prelude',
+      from: "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''",
+      to: "return 'always the same'",
+    },
   ],
   // A script that is sent again after a reconnect is not known again.
   replay: [
-    { script: 'claim', from: 'p.token == arg.token', to: 'false' },
+    { script: 'claim', from: 'if p.token == arg.token then return go() end', to: '' },
     { script: 'outcome', from: 'if p.told == told then return p.answer end', to: '' },
   ],
+}
+
+/** @throws where one of its texts is not to be found: at once, and not somewhere within a worker. */
+export function assertBreakable(broken: Break): void {
+  for (const { script } of IN_SCRIPTS[broken]) brokenScripts(broken)(script)
 }
 
 /** The ledger's scripts with one guard out. @throws where a text to replace is not there exactly once */

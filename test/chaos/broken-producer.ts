@@ -1,4 +1,4 @@
-// The library's producer put together with other scripts: `--break=supersede` takes a guard out of accept itself.
+// The library's producer put together with other scripts: a guard may stand in accept too, and all must agree.
 import type { Producer } from '../../producer/index.ts'
 import { createAccept } from '../../shared/accept.ts'
 import { createLedger } from '../../shared/ledger/ledger.ts'

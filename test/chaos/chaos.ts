@@ -1,6 +1,7 @@
 // A whole run: its phases one after the other, each in a world of its own, and what they show together.
 import { rm } from 'node:fs/promises'
 import { baseline } from './baseline.ts'
+import { assertBreakable } from './breaks.ts'
 import type { Contender } from './contender.ts'
 import { FAULT_KINDS, type FaultKind } from './faults.ts'
 import type { ChaosOptions } from './options.ts'
@@ -24,6 +25,7 @@ interface Phase {
 }
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  if (options.breaks) assertBreakable(options.breaks)
   const columns: Column[] = []
   for (const { title, share, time, runName, contender } of phasesOf(options)) {
     const result = await runPhase(
@@ -42,8 +44,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const neverStruck = kinds.filter((kind) => relays.every(({ struck }) => !struck[kind]))
   const isFull = options.promotions >= FULL_PROMOTIONS && options.seconds >= FULL_SECONDS
   const isWell = relays.every(
-    ({ verdict, crashes, refusals }) =>
-      WORDS.every((word) => verdict[word].length === 0) && crashes.length === 0 && refusals.length === 0,
+    ({ verdict, crashes, refusals, accepted, runs }) =>
+      // A run in which nothing was done has shown nothing.
+      accepted > 0 &&
+      runs > 0 &&
+      WORDS.every((word) => verdict[word].length === 0) &&
+      crashes.length === 0 &&
+      refusals.length === 0,
   )
   const passed = isWell && (!isFull || neverStruck.length === 0)
   if (isWell) for (const { logDir } of columns) await rm(logDir, { recursive: true })

@@ -1,6 +1,7 @@
 // One run from the first promotion to the verdict: load and strikes by the plan, then everything is healed, and what
 // was accepted must reach its end within a bounded time.
 import { setTimeout as pause } from 'node:timers/promises'
+import type { SimulatedRun } from '../github-simulator/simulator.ts'
 import type { Contender, Crew } from './contender.ts'
 import { createDispatchFaults } from './dispatch-faults.ts'
 import { createTally, type FaultKind, type Strike, type Tally } from './faults.ts'
@@ -10,7 +11,7 @@ import { createRedisStrikes } from './redis-strikes.ts'
 import { type Delivery, planDeliveries, planStrikes } from './schedule.ts'
 import { createStriker } from './striker.ts'
 import { type Timing, timingAt } from './timing.ts'
-import { type Verdict, WORDS } from './verdict.ts'
+import { madeAt, type Verdict, WORDS } from './verdict.ts'
 import { openWorld, type World } from './world.ts'
 
 export interface PhaseOptions {
@@ -88,7 +89,12 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
   const crew = contender.crew(world, tally, timing)
   const load = createLoad({ promote: crew.promote, tally })
   try {
-    const redisStrikes = createRedisStrikes(world.redis, tally)
+    const { redis, simulator } = world
+    const redisStrikes = createRedisStrikes({
+      redis,
+      tally,
+      hurts: (since) => simulator.runs.some((run) => isSentSince(run, since)),
+    })
     await plan()
     striker.end()
     dispatchFaults.end()
@@ -198,6 +204,11 @@ async function drained(world: World, crew: Crew, timing: Timing, isDelivered: ()
     if (quietSince !== undefined && Date.now() - quietSince > timing.pauses.dispatchTimeoutMs) return
     await pause(LOOK_MS)
   }
+}
+
+/** Started since then, of a promotion made before: its id tells when. */
+function isSentSince({ createdAt, inputs }: SimulatedRun, since: number): boolean {
+  return createdAt > since && madeAt(inputs.promotion_id ?? '') < since
 }
 
 /** How often runs were listed while one was missing that had been created. */

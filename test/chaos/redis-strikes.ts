@@ -13,7 +13,17 @@ export interface LostWindow {
   to: number
 }
 
-export function createRedisStrikes(redis: PrivateRedis, tally: Tally) {
+export interface RedisStrikesDeps {
+  redis: PrivateRedis
+  tally: Tally
+  /** Something happened since then that must not be forgotten: a promotion that was accepted before was sent. */
+  hurts(since: number): boolean
+}
+
+/** At most so much is lost, waiting for what hurts, ms: `everysec` may lose as much. */
+const LONGEST_WINDOW_MS = 2_000
+
+export function createRedisStrikes({ redis, tally, hurts }: RedisStrikesDeps) {
   const windows: LostWindow[] = []
   const live = path.join(redis.dir, 'appendonlydir')
   const copy = path.join(redis.dir, 'copied')
@@ -36,6 +46,7 @@ export function createRedisStrikes(redis: PrivateRedis, tally: Tally) {
         const from = Date.now()
         await cp(live, copy, { recursive: true })
         await pause(ROLLED_BACK_MS)
+        while (!hurts(from) && Date.now() < from + LONGEST_WINDOW_MS) await pause(20)
         await redis.kill()
         const to = Date.now()
         await rm(live, { recursive: true })

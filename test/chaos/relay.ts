@@ -51,10 +51,9 @@ export function relay(breaks: Break | null): Contender {
       const queue = createQueue(DEAD_LETTERS, redis)
       const work = createQueue(PROMOTIONS, redis)
       for (const one of [queue, work]) one.on('error', () => {})
-      const producer =
-        breaks === 'supersede'
-          ? brokenProducer(world.producerUrl, brokenScripts(breaks))
-          : createProducer({ redisUrl: world.producerUrl })
+      const producer = breaks
+        ? brokenProducer(world.producerUrl, brokenScripts(breaks))
+        : createProducer({ redisUrl: world.producerUrl })
       const people = createPeople({
         ledger: createLedger({ redis }),
         reader,
@@ -95,7 +94,16 @@ export function relay(breaks: Break | null): Contender {
             struck: world.fleet.struck,
             toldInVain: await toldInVain(world.logDir),
           })
-          return { answers, promotions: promotions.map(endedFrom), runs: runsSeen(world), windows, needless }
+          const targets = await reader.targets(EVERYTHING)
+          const live = new Map(targets.map((one) => [targetName(one), one.live ?? '']))
+          return {
+            answers,
+            promotions: promotions.map(endedFrom),
+            runs: runsSeen(world),
+            windows,
+            live,
+            needless,
+          }
         },
         story: (id) => storyOf(world, id, () => reader.timeline(id)),
         settled: () => ({ ...people.settled }),
@@ -109,11 +117,13 @@ export function relay(breaks: Break | null): Contender {
 }
 
 function endedFrom(one: Promotion): Ended {
-  const { id, seq, state, runId, supersededBy } = one
+  const { id, seq, version, acceptedAt, state, runId, supersededBy } = one
   return {
     id,
     target: targetName(one),
     seq,
+    version,
+    acceptedAt,
     state,
     ...(runId && { runId }),
     ...(supersededBy && { supersededBy }),
@@ -121,9 +131,10 @@ function endedFrom(one: Promotion): Ended {
 }
 
 export function runsSeen({ simulator }: World): RunSeen[] {
-  return simulator.runs.map(({ id, inputs, conclusion }) => ({
+  return simulator.runs.map(({ id, inputs, createdAt, conclusion }) => ({
     id: String(id),
     promotionId: inputs.promotion_id ?? '',
+    createdAt,
     conclusion,
   }))
 }

@@ -83,15 +83,14 @@ export function tableOf({ options, columns, neverStruck, passed }: ChaosResult):
 }
 
 /** One line a run, for many runs. */
-export function lineOf({ options, columns, neverStruck, passed }: ChaosResult): string {
+export function lineOf({ options, columns, passed }: ChaosResult): string {
   const relay = columns.filter(({ contender }) => contender === 'relay')
   const sum = (count: (column: Column) => number) => relay.reduce((total, column) => total + count(column), 0)
   const words = WORDS.map((word) => `${sum(({ verdict }) => verdict[word].length)} ${word}`).join(', ')
   const struck = sum((column) => Object.values(column.struck).reduce((total, times) => total + times, 0))
-  const missing = neverStruck.length > 0 ? `, never struck: ${neverStruck.join(' ')}` : ''
   return (
     `${passed ? 'passed' : 'FAILED'}  seed ${options.seed}: ${words}; ${sum(({ accepted }) => accepted)} accepted, ` +
-    `${sum(({ runs }) => runs)} runs, ${struck} faults struck, ${seconds1(sum(({ tookMs }) => tookMs))} s${missing}`
+    `${sum(({ runs }) => runs)} runs, ${struck} faults struck, ${seconds1(sum(({ tookMs }) => tookMs))} s`
   )
 }
 

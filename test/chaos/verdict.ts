@@ -13,6 +13,9 @@ export interface Ended {
   id: string
   target: string
   seq: number
+  version: string
+  /** ms since the epoch. */
+  acceptedAt: number
   state: string
   runId?: string
   supersededBy?: string
@@ -21,6 +24,8 @@ export interface Ended {
 export interface RunSeen {
   id: string
   promotionId: string
+  /** ms since the epoch. */
+  createdAt: number
   /** null while it has not ended. */
   conclusion: string | null
 }
@@ -31,6 +36,8 @@ export interface Evidence {
   /** In the order of their creation. */
   runs: readonly RunSeen[]
   windows: readonly LostWindow[]
+  /** Version by target that the ledger calls live. */
+  live: ReadonlyMap<string, string>
   /** Found by `needless.ts`. */
   needless: readonly Fault[]
 }
@@ -66,7 +73,7 @@ function emptyVerdict(): Verdict {
   return { lost: [], doubled: [], stale: [], stuck: [], needless: [], inWindow: [], ends: {} }
 }
 
-export function judge({ answers, promotions, runs, windows, needless }: Evidence): Verdict {
+export function judge({ answers, promotions, runs, windows, live, needless }: Evidence): Verdict {
   const verdict = emptyVerdict()
   const known = new Map(promotions.map((one) => [one.id, one]))
   const runsOf = Map.groupBy(runs, (run) => run.promotionId)
@@ -84,9 +91,13 @@ export function judge({ answers, promotions, runs, windows, needless }: Evidence
   }
   for (const [id] of runsOf) {
     if (known.has(id)) continue
-    // Its id tells when it was made; nobody need have been told of it.
-    const madeAt = Number.parseInt(id.replace('-', '').slice(0, 12), 16)
-    missing(id, madeAt, madeAt + PRODUCER_DEADLINE_MS, 'a run was started, and the ledger does not know it')
+    // Nobody need have been told of it.
+    missing(
+      id,
+      madeAt(id),
+      madeAt(id) + PRODUCER_DEADLINE_MS,
+      'a run was started, and the ledger does not know it',
+    )
   }
 
   for (const one of promotions) {
@@ -97,6 +108,7 @@ export function judge({ answers, promotions, runs, windows, needless }: Evidence
   }
   verdict.doubled.push(...twice(runsOf), ...sameKeyTwice(answers, windowLost))
   verdict.stale.push(...outOfOrder(runs, known))
+  verdict.lost.push(...notLive(runs, known, live))
   verdict.inWindow = [...windowLost]
   verdict.needless = [...needless]
   return verdict
@@ -129,6 +141,11 @@ function twice(runsOf: ReadonlyMap<string, readonly RunSeen[]>): Fault[] {
   )
 }
 
+/** When a UUIDv7 was made, ms since the epoch. */
+export function madeAt(id: string): number {
+  return Number.parseInt(id.replace('-', '').slice(0, 12), 16)
+}
+
 /** What the ledger says, and what is not so; `stuck` where it has not ended. */
 function untruthOf(
   one: Ended,
@@ -151,6 +168,24 @@ function untruthOf(
   return undefined
 }
 
+/** `live` is the version whose run last succeeded. */
+function notLive(
+  runs: readonly RunSeen[],
+  known: ReadonlyMap<string, Ended>,
+  live: ReadonlyMap<string, string>,
+): Fault[] {
+  const lastSuccess = new Map<string, Ended>()
+  for (const { promotionId, conclusion } of runs) {
+    const one = known.get(promotionId)
+    if (one && conclusion === 'success') lastSuccess.set(one.target, one)
+  }
+  return [...lastSuccess].flatMap(([target, { id, version }]) =>
+    live.get(target) === version
+      ? []
+      : { promotionId: id, why: `last to succeed for ${target}, and ${live.get(target)} is called live` },
+  )
+}
+
 /** One key, two promotions; one that a restart took is not counted. */
 function sameKeyTwice(answers: readonly Answer[], windowLost: ReadonlySet<string>): Fault[] {
   const keyed = answers.filter(({ key, id }) => key !== '' && !windowLost.has(id))
@@ -167,7 +202,8 @@ function outOfOrder(runs: readonly RunSeen[], known: ReadonlyMap<string, Ended>)
   const newest = new Map<string, Ended>()
   return runs.flatMap((run) => {
     const one = known.get(run.promotionId)
-    if (!one) return []
+    // Started before it was accepted: of an acceptance that a restart took, and that came again with the same id.
+    if (!one || run.createdAt < one.acceptedAt) return []
     const last = newest.get(one.target)
     if (!last || one.seq >= last.seq) {
       newest.set(one.target, one)

@@ -145,7 +145,8 @@ afterAll(async () => {
   await server?.stop()
 })
 
-const runs = Number(process.env.MODEL_RUNS ?? 1_000)
+/** So many sequences at most; most guards are missed within a few dozen. */
+const runs = Number(process.env.MODEL_RUNS ?? 3_000)
 
 test.each(GUARDS)(
   'noticed when it is out: $name',

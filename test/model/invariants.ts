@@ -130,6 +130,9 @@ function whyNot(before: Whole, was: Fields): string | undefined {
   const target = before.targets.get(was.target ?? '') ?? {}
   if (target.hold) return 'its target is held'
   if (was.doubt) return 'it is in doubt'
+  const isOlder = (one: Fields) => one.target === was.target && Number(one.seq) < Number(was.seq)
+  const waiting = [...before.promotions].find(([, one]) => one.state === 'accepted' && isOlder(one))
+  if (waiting) return `the older ${waiting[0]} waits yet`
   if (Number(was.notBefore ?? 0) > Date.now() + CLOCKS_MS) return 'it backs off'
   for (const [scope, circuit] of before.circuits) {
     if (circuit.halfOpen !== '1') return `the circuit of ${scope} is open`

@@ -73,11 +73,14 @@ for _, name in ipairs(redis.call('KEYS', KEYS[1] .. ':promotion:*')) do
   end
 end`
 
+export const isFormer = (epoch?: string) => epoch?.startsWith(FORMER) ?? false
+const FORMER = 'former '
+
 export function createLedgerKeys(redis: Redis) {
   let restarts = 0
 
   async function restart() {
-    await redis.eval(RESTART, 1, KEY_PREFIX, `former ${++restarts}`)
+    await redis.eval(RESTART, 1, KEY_PREFIX, `${FORMER}${++restarts}`)
   }
 
   return {

@@ -1,6 +1,7 @@
 -- accept: takes a valid promotion into the ledger, or names the one that it repeats.
 -- arg: promotion {id, target, model, version, environment, accuracy, source, metrics, rollback}, idempotencyKey,
---      seenMs (window of the deduplication by version), keyMs (how long an idempotency key is kept)
+--      isKeptId (the caller gives the same id to the same news), seenMs (window of the deduplication by version),
+--      keyMs (how long an idempotency key is kept)
 -- answers {status = accepted | duplicate | key_reused, id, state, job, live}
 local given = arg.promotion
 local t = target(given.target)
@@ -46,6 +47,15 @@ end
 local older = t.pending and t.pending ~= '' and promotion(t.pending)
 if older and maybe_sent(older) then keep_unsure(older) elseif older then supersede(older, given.id) end
 
+-- An id that its caller keeps may have been accepted, and sent, in the last second before Redis was restarted: then
+-- it is looked for before it is sent.
+local forgotten_since = nil
+if arg.isKeptId then
+  local started = now - tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')) * 1000
+  local made = tonumber((string.gsub(string.sub(given.id, 1, 13), '-', '')), 16)
+  if made < started then forgotten_since = math.max(started - 60000, now - 24 * 3600000) end
+end
+
 local p = {
   id = given.id, state = 'accepted', acceptedAt = int(now),
   seq = int(redis.call('HINCRBY', key('target', given.target), 'seq', 1)),
@@ -53,7 +63,8 @@ local p = {
   accuracy = given.accuracy or '', source = given.source, metrics = given.metrics or '',
   rollback = given.rollback and '1' or '', idempotencyKey = arg.idempotencyKey or '',
   liveBefore = t.live or '', since = int(now), updatedAt = int(now), job = '1',
-  attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '', epoch = epoch(),
+  attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '',
+  epoch = forgotten_since and '' or epoch(), forgottenSince = forgotten_since and int(forgotten_since) or '',
 }
 set(key('promotion', p.id), p)
 redis.call('ZADD', key('state', 'accepted'), now, p.id)

@@ -16,12 +16,14 @@ if p.told == told then return p.answer end
 local kind = arg.next.kind
 local mine = p.token == arg.token
 local open = mine and (p.state == 'dispatching' or (p.state == 'unresolved' and kind ~= 'unknown'))
--- Redis has lost the claim of this attempt, and the run that it started is told all the same.
-local forgotten = kind == 'track' and p.state == 'accepted' and tonumber(p.attempts) < arg.attempt
-if not open and not forgotten then return cjson.encode({ kind = 'stale', state = p.state }) end
+-- Its run is told although Redis has lost the claim of this attempt, or although it counted as absent: it is taken
+-- up as long as nothing else was sent.
+local forgotten = tonumber(p.attempts) < arg.attempt
+local late_run = kind == 'track' and p.state == 'accepted' and (mine or forgotten)
+if not open and not late_run then return cjson.encode({ kind = 'stale', state = p.state }) end
 if kind == 'unknown' and (p.doubt or '') ~= '' then return cjson.encode({ kind = 'resolving', waitMs = arg.recheckMs }) end
 
-if forgotten then update(p, { attempts = arg.attempt, token = arg.token, intentAt = now, scope = arg.scopes[2] }) end
+if late_run and forgotten then update(p, { attempts = arg.attempt, token = arg.token, intentAt = now, scope = arg.scopes[2] }) end
 note(p, 'outcome', {
   attempt = arg.attempt, outcome = arg.outcome, detail = arg.detail, status = arg.status,
   tookMs = now - tonumber(p.intentAt),
@@ -33,7 +35,10 @@ if arg.adjust then
   for _, field in ipairs(arg.adjust.fields) do
     redis.call('HSET', name, field, '1')
     -- Without it no run shows the promotion's id.
-    if field == 'input:promotion_id' then redis.call('DEL', key('proven', arg.adjust.scope)) end
+    if field == 'input:promotion_id' then
+      redis.call('DEL', key('proven', arg.adjust.scope))
+      update(p, { unnamed = 1 })
+    end
   end
   redis.call('PEXPIRE', name, 24 * 3600000, 'NX')
 end

@@ -1,0 +1,72 @@
+// `npm run chaos:short`, for CI: small runs by several seeds, some beside each other, with and without run-name. About
+// a minute on two cores. One line a seed; over all of them no kind of fault may be left out. Ends with
+// `N passed, N failed`.
+import { type ChildProcess, execFile } from 'node:child_process'
+import { parseArgs, promisify } from 'node:util'
+import { FAULT_KINDS, type FaultKind } from './faults.ts'
+import { type ChaosResult, lineOf, tableOf } from './report.ts'
+
+const { values } = parseArgs({
+  options: {
+    /** The first of them; another one each day finds more than the same each time. */
+    seed: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '6' },
+    beside: { type: 'string', default: '3' },
+  },
+})
+const SMALL = ['--promotions', '150', '--targets', '14', '--workers', '3', '--seconds', '12', '--pace', '40']
+const LONGEST_MS = 4 * 60_000
+
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM')
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
+interface Shown {
+  line: string
+  passed: boolean
+  struck: FaultKind[]
+}
+
+async function run(seed: number): Promise<Shown> {
+  const main = new URL('./main.ts', import.meta.url).pathname
+  const runName = seed % 3 === 0 ? 'without' : 'with'
+  const args = [main, ...SMALL, '--seed', String(seed), '--run-name', runName, '--json']
+  const started = promisify(execFile)(process.execPath, args, { timeout: LONGEST_MS, maxBuffer: 2 ** 28 })
+  running.add(started.child)
+  try {
+    // A run that failed ends with 1, and shows all the same what it found.
+    const { stdout, stderr } = await started.catch((error: { stdout: string; stderr: string }) => error)
+    if (stdout === '') return { line: `FAILED  seed ${seed}: ${stderr.trim()}`, passed: false, struck: [] }
+    const result = JSON.parse(stdout) as ChaosResult
+    const struck = result.columns.flatMap((column) => Object.keys(column.struck) as FaultKind[])
+    const line = `${lineOf(result)}, ${runName} run-name`
+    return { line: result.passed ? line : `${line}\n${tableOf(result)}`, passed: result.passed, struck }
+  } finally {
+    running.delete(started.child)
+  }
+}
+
+const first = Number(values.seed)
+const waiting = Array.from({ length: Number(values.seeds) }, (_, index) => first + index)
+const shown: Shown[] = []
+async function lane() {
+  for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
+    const one = await run(seed)
+    shown.push(one)
+    process.stdout.write(`${one.line}\n`)
+  }
+}
+await Promise.all(Array.from({ length: Number(values.beside) }, lane))
+
+const struck = new Set(shown.flatMap((one) => one.struck))
+const left = (Object.keys(FAULT_KINDS) as FaultKind[]).filter((kind) => !struck.has(kind))
+process.stdout.write(
+  left.length === 0
+    ? `passed  every one of the ${struck.size} kinds of faults struck\n`
+    : `FAILED  never struck: ${left.join(' ')}\n`,
+)
+const failed = shown.filter((one) => !one.passed).length + Math.sign(left.length)
+process.stdout.write(`${shown.length + 1 - failed} passed, ${failed} failed\n`)
+process.exitCode = failed === 0 ? 0 : 1
