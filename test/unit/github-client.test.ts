@@ -387,7 +387,7 @@ describe('after a 404 the repository is asked for', () => {
   test.each(rows)('%s', async (_, ofRepository, repositoryReadable) => {
     const react: React = (asked, response) =>
       (asked.method === 'POST' ? says(404, { message: 'Not Found' }) : ofRepository)(asked, response)
-    const { dispatch, asked, lines } = await setup(react, { readTimeoutMs: 100 })
+    const { dispatch, asked, lines } = await setup(react, { readTimeoutMs: 1_000 })
     expect(await dispatch()).toMatchObject({ kind: 'answered', status: 404, repositoryReadable })
     expect(lines()).toEqual([`POST ${DISPATCHES}`, 'GET /repos/acme/models'])
     expect(asked[1]?.headers).toMatchObject({
