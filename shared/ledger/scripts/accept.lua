@@ -51,7 +51,9 @@ if older and maybe_sent(older) then keep_unsure(older) elseif older then superse
 -- it is looked for before it is sent.
 local forgotten_since = nil
 if arg.isKeptId then
-  local started = now - tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')) * 1000
+  -- Whole seconds: a second is added, so that what came after the start never counts as older.
+  local uptime = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')) + 1
+  local started = now - uptime * 1000
   local made = tonumber((string.gsub(string.sub(given.id, 1, 13), '-', '')), 16)
   if made < started then forgotten_since = math.max(started - 60000, now - 24 * 3600000) end
 end
