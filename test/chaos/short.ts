@@ -1,6 +1,6 @@
 // `npm run chaos:short`, for CI: small runs by several seeds, some beside each other, with and without run-name. About
-// a minute on two cores. One line a seed; over all of them no kind of fault may be left out. Ends with
-// `N passed, N failed`.
+// a minute on two cores. One line a seed, then the kinds of faults that found no occasion in so short a time: only the
+// long run demands each. Ends with `N passed, N failed`.
 import { type ChildProcess, execFile } from 'node:child_process'
 import { parseArgs, promisify } from 'node:util'
 import { FAULT_KINDS, type FaultKind } from './faults.ts'
@@ -64,9 +64,9 @@ const struck = new Set(shown.flatMap((one) => one.struck))
 const left = (Object.keys(FAULT_KINDS) as FaultKind[]).filter((kind) => !struck.has(kind))
 process.stdout.write(
   left.length === 0
-    ? `passed  every one of the ${struck.size} kinds of faults struck\n`
-    : `FAILED  never struck: ${left.join(' ')}\n`,
+    ? `every one of the ${struck.size} kinds of faults struck\n`
+    : `not struck in these short runs: ${left.join(' ')}\n`,
 )
-const failed = shown.filter((one) => !one.passed).length + Math.sign(left.length)
-process.stdout.write(`${shown.length + 1 - failed} passed, ${failed} failed\n`)
+const failed = shown.filter((one) => !one.passed).length
+process.stdout.write(`${shown.length - failed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1
