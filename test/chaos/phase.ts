@@ -1,17 +1,17 @@
 // One run from the first promotion to the verdict: load and strikes by the plan, then everything is healed, and what
 // was accepted must reach its end within a bounded time.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SimulatedRun } from '../github-simulator/simulator.ts'
 import type { Contender, Crew } from './contender.ts'
+import { courseOf, isSentSince, timesListedLate } from './course.ts'
 import { createDispatchFaults } from './dispatch-faults.ts'
-import { createTally, type FaultKind, type Strike, type Tally } from './faults.ts'
+import { createTally, type FaultKind, type Strike } from './faults.ts'
 import { createLoad } from './load.ts'
 import { createRandom } from './random.ts'
 import { createRedisStrikes } from './redis-strikes.ts'
 import { type Delivery, planDeliveries, planStrikes } from './schedule.ts'
 import { createStriker } from './striker.ts'
 import { type Timing, timingAt } from './timing.ts'
-import { madeAt, type Verdict, WORDS } from './verdict.ts'
+import { type Verdict, WORDS } from './verdict.ts'
 import { openWorld, type World } from './world.ts'
 
 export interface PhaseOptions {
@@ -204,27 +204,4 @@ async function drained(world: World, crew: Crew, timing: Timing, isDelivered: ()
     if (quietSince !== undefined && Date.now() - quietSince > timing.pauses.dispatchTimeoutMs) return
     await pause(LOOK_MS)
   }
-}
-
-/** Started since then, of a promotion made before: its id tells when. */
-function isSentSince({ createdAt, inputs }: SimulatedRun, since: number): boolean {
-  return createdAt > since && madeAt(inputs.promotion_id ?? '') < since
-}
-
-/** How often runs were listed while one was missing that had been created. */
-function timesListedLate({ simulator }: World, listDelayMs: number): number {
-  const created = simulator.runs.map(({ createdAt }) => createdAt)
-  const listings = simulator.log.filter(({ method, path }) => method === 'GET' && path.includes('/runs?'))
-  return listings.filter(({ at }) => created.some((one) => one <= at && at < one + listDelayMs)).length
-}
-
-function courseOf({ simulator }: World, { strikes }: Tally, begin: number): string[] {
-  const runs = simulator.runs.map(({ createdAt, inputs }) => ({
-    at: createdAt,
-    what: `run of ${inputs.model_name} ${inputs.model_version}`,
-  }))
-  const struck = strikes.map(({ at, kind }) => ({ at, what: kind }))
-  return [...runs, ...struck]
-    .sort((a, b) => a.at - b.at)
-    .map(({ at, what }) => `${((at - begin) / 1000).toFixed(1)} ${what}`)
 }

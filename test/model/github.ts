@@ -86,7 +86,6 @@ export function createGithubDouble(traits: GithubTraits, clock: { now(): number;
     runs: runs as readonly SimulatedRun[],
     runOf: (promotion: string) => runs.find((run) => run.promotion === promotion),
     mayStillCreate: (promotion: string) => inTheAir.some((one) => one.promotion === promotion),
-    declared: () => declared,
     foreignRun: () => create({ promotion: '', shown: false, at: clock.now(), listedAt: clock.now() }),
 
     end(run: SimulatedRun, conclusion: string) {

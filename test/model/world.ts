@@ -69,11 +69,13 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
   let reference = emptyReference()
   let lostOnce = false
   let whole = await keys.read()
-  let memory: { back(): Promise<void>; reference: Reference; at: number; declared: boolean } | undefined
+  let memory: { back(): Promise<void>; reference: Reference; at: number; refused: boolean } | undefined
   const clients: WorldClient[] = []
   const earlier: { kind: Call; what: string; again(): Promise<unknown> }[] = []
   const trail: string[] = []
   let numbers = 0
+
+  const refused = () => Boolean(whole.others.get(`adjustments:${SCOPE}`)?.['input:promotion_id'])
 
   function judge() {
     checkWhole(whole, reference, lostOnce)
@@ -205,12 +207,15 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
         back: await keys.remember(),
         reference: structuredClone(reference),
         at: now(),
-        declared: github.declared(),
+        refused: refused(),
       }
     },
 
-    mayForget: () =>
-      memory !== undefined && now() - memory.at < FORGETS_MS && memory.declared === github.declared(),
+    /**
+     * Not the answer that the workflow refuses promotion ids: what is sent without one in the same lost second can't
+     * be told from what was never sent.
+     */
+    mayForget: () => memory !== undefined && now() - memory.at < FORGETS_MS && memory.refused === refused(),
 
     /** Redis is restarted, and what came after it last wrote its disk is lost. */
     async forget() {
