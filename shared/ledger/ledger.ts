@@ -242,6 +242,7 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
         isKeptId,
         seenMs: SEEN_MS,
         keyMs: KEY_MS,
+        touch: replicas > 0,
       })) as Accepted
       if (!(await replicated())) throw new NotReplicated()
       return accepted
@@ -252,7 +253,7 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       type Reply =
         | Exclude<Claim, { kind: 'go' }>
         | (Omit<Go, 'promotion' | 'token' | 'replicated'> & { promotion: Record<string, string> })
-      const claim = (await run('claim', request)) as Reply
+      const claim = (await run('claim', { ...request, touch: replicas > 0 })) as Reply
       if (claim.kind !== 'go') return claim
       const promotion = promotionFrom(claim.promotion)
       if (!promotion) throw new Error(`the claim of ${request.id} came without its promotion`)

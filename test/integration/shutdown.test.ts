@@ -1,16 +1,10 @@
 // Real worker processes, ended by signals in the middle of their work.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
-import type { Pauses } from '../../worker/pauses.ts'
+import { expect, test } from 'vitest'
 import { type Relay, startRelay } from '../support/relay.ts'
+import { startProcess, startWorkerProcess } from '../support/relay-process.ts'
 import { until } from '../support/until.ts'
 
 const CLI = new URL('../../cli.ts', import.meta.url).pathname
-const WORKER = new URL('../support/worker-process.ts', import.meta.url).pathname
 
 /** Quick to notice that a worker has died. */
 const STALLS = {
@@ -23,46 +17,7 @@ const STALLS = {
   recheckMs: 1_000,
 }
 
-async function startProcess(relay: Relay, args: string[]) {
-  // In a directory of its own: no .env, no data of anybody.
-  const cwd = await mkdtemp(path.join(tmpdir(), 'relay-worker-'))
-  const child = spawn(process.execPath, args, {
-    cwd,
-    env: {
-      PATH: process.env.PATH,
-      REDIS_URL: relay.redisUrl,
-      ENABLE_CD_TRIGGER: 'true',
-      GITHUB_REPO_OWNER: 'acme',
-      GITHUB_REPO_NAME: 'models',
-      GITHUB_TOKEN: 'ghp_test-token-0001',
-      GITHUB_API_URL: relay.simulator.url,
-      WORKER_PORT: '0',
-      DISPATCH_RATE_PER_SECOND: '1000',
-      TRACK_INTERVAL_SECONDS: '0.05',
-      WORKER_CONCURRENCY: '2',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8')
-    stream.on('data', (text: string) => {
-      output += text
-    })
-  }
-  const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await exit
-    await rm(cwd, { recursive: true })
-  })
-  return { child, exit, output: () => output }
-}
-
 const work = (relay: Relay) => startProcess(relay, [CLI, 'work'])
-const workWith = (relay: Relay, pauses: Partial<Pauses>) =>
-  startProcess(relay, [WORKER, JSON.stringify(pauses)])
-
 function inTheAir(relay: Relay) {
   return until('the dispatch is in the air', () => relay.simulator.runs.length === 1)
 }
@@ -116,7 +71,7 @@ test('a second signal ends the worker at once', async () => {
 test('kill -9 with a dispatch in the air: another worker finds its run, and never sends a second one', async () => {
   const relay = await startRelay({ workers: 0, pauses: STALLS })
   relay.simulator.fault({ kind: 'slow', delayMs: 20_000 })
-  const { child, exit } = await workWith(relay, STALLS)
+  const { child, exit } = await startWorkerProcess(relay, STALLS)
   const id = await relay.promote('5')
   await inTheAir(relay)
 
@@ -137,7 +92,7 @@ test('a worker stopped with a dispatch in the air wakes when another has taken o
   const relay = await startRelay({ workers: 0, pauses: STALLS })
   relay.simulator.hold()
   relay.simulator.fault({ kind: 'slow', delayMs: 300 })
-  const { child } = await workWith(relay, STALLS)
+  const { child } = await startWorkerProcess(relay, STALLS)
   const id = await relay.promote('5')
   await inTheAir(relay)
   child.kill('SIGSTOP')
@@ -165,7 +120,7 @@ test('of many promotions none is lost and none doubled while workers are killed 
     Array.from({ length: 12 }, (_, n) => relay.promote('1', { model: `model-${n}` })),
   )
   for (let killed = 1; killed <= 3; killed++) {
-    const { child, exit } = await workWith(relay, QUICK)
+    const { child, exit } = await startWorkerProcess(relay, QUICK)
     await until('it has dispatched', () => relay.simulator.runs.length >= killed * 2)
     child.kill('SIGKILL')
     await exit

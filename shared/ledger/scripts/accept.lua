@@ -1,12 +1,13 @@
 -- accept: takes a valid promotion into the ledger, or names the one that it repeats.
 -- arg: promotion {id, target, model, version, environment, accuracy, source, metrics, rollback}, idempotencyKey,
 --      isKeptId (the caller gives the same id to the same news), seenMs (window of the deduplication by version),
---      keyMs (how long an idempotency key is kept)
+--      keyMs (how long an idempotency key is kept), touch (see prelude)
 -- answers {status = accepted | duplicate | key_reused, id, state, job, live}
 local given = arg.promotion
 local t = target(given.target)
 
 local function answer(status, p)
+  touch(p)
   return cjson.encode({ status = status, id = p.id, state = p.state, version = p.version, job = tonumber(p.job), live = p.liveBefore })
 end
 

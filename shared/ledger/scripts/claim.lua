@@ -1,6 +1,6 @@
 -- claim: may this promotion be sent now? Records the intent and marks its target in flight before anything is.
 -- arg: id, token (one a claim), worker, enabled, repository, workflow, slotMs (1 / rate), uncertainMs (after the
---      intent, an attempt that has told nothing may still be under way for this long), recheckMs, maxClaims
+--      intent, an attempt that has told nothing may still be under way for this long), recheckMs, maxClaims, touch (see prelude)
 -- answers {kind = done, state} | {kind = wait, waitMs, code, detail} | {kind = dead_letter, deadLetter, wake} |
 --         {kind = go, attempt, spent, promotion, refused}
 local p = promotion(arg.id)
@@ -8,6 +8,7 @@ if not p then return cjson.encode({ kind = 'done', state = 'unknown' }) end
 local scope = arg.repository .. '/' .. arg.workflow
 
 local function go()
+  touch(p)
   local refused = redis.call('HKEYS', key('adjustments', scope))
   return cjson.encode({
     kind = 'go', attempt = tonumber(p.attempts), spent = tonumber(p.spent), promotion = p,

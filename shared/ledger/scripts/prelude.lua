@@ -60,6 +60,12 @@ local function update(p, fields)
   set(key('promotion', p.id), fields)
 end
 
+-- WAIT speaks of what its own connection has written. An answer that repeats what another has recorded is to be
+-- waited for too: `arg.touch` has it write something.
+local function touch(p)
+  if arg.touch then redis.call('HSET', key('promotion', p.id), 'touchedAt', int(now)) end
+end
+
 -- Adds an entry to the promotion's timeline.
 local function note(p, what, fields)
   local entry = fields or {}

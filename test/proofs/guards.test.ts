@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ReadScript, ScriptName } from '../../shared/ledger/scripts.ts'
+import { ledgerHolds } from '../model/property.ts'
+import { readOnce } from '../model/read-once.ts'
 import { type PrivateRedis, startPrivateRedis } from '../support/private-redis.ts'
-import { ledgerHolds } from './property.ts'
-import { readOnce } from './read-once.ts'
 
 interface Guard {
   name: string
