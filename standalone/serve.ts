@@ -17,8 +17,9 @@ import { addPromotedJob, createQueue, DEAD_LETTERS, PROMOTIONS, TRACKING } from 
 import { connectForProducer } from '../shared/redis/connect.ts'
 import type { Secret } from '../shared/secret.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
-import { health, redisWarnings } from '../worker/ops/health.ts'
+import { health } from '../worker/ops/health.ts'
 import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
+import { redisWarnings, warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { addressOf } from './address-of.ts'
 
 export interface ServeOptions {
@@ -87,7 +88,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     for (const queue of queues) await queue.close().catch(() => {})
     redis.disconnect()
   }
-  redis.once('ready', () => void warnAbout(redis, log))
+  warnOfRedis(redis, log)
   await readyWithin(redis, READY_WITHIN_MS)
   try {
     await app.listen({ port: settings.PORT, host: settings.HOST })
@@ -104,9 +105,4 @@ const READY_WITHIN_MS = 1_500
 async function readyWithin(redis: Redis, ms: number): Promise<void> {
   if (redis.status === 'ready') return
   await once(redis, 'ready', { signal: AbortSignal.timeout(ms) }).catch(() => {})
-}
-
-async function warnAbout(redis: Parameters<typeof redisWarnings>[0], log: Logger): Promise<void> {
-  for (const warning of await redisWarnings(redis).catch(() => []))
-    log.warn({ warning }, 'This Redis does not keep the promises')
 }

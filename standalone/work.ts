@@ -5,6 +5,7 @@ import type { Settings } from '../shared/config.ts'
 import type { Logger } from '../shared/logger.ts'
 import type { Redact } from '../shared/redact.ts'
 import { health } from '../worker/ops/health.ts'
+import { warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { createWorkerMetrics } from '../worker/ops/worker-metrics.ts'
 import { type RunningWorker, runWorker } from '../worker/run-worker.ts'
 import { addressOf } from './address-of.ts'
@@ -31,6 +32,7 @@ export async function work({
   const registry = new Registry()
   const metrics = createWorkerMetrics(registry)
   const worker = await runWorker({ redisUrl, settings, redact, metrics, log, name, onStuck })
+  warnOfRedis(worker.redis, log)
   const app = Fastify({ logger: false })
   await app.register(health, { redis: worker.redis, registry, stuck: worker.stuck, log })
   try {

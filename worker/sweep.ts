@@ -36,6 +36,7 @@ const AT_ONCE = 200
 
 export function createSweep(deps: SweepDeps): () => Promise<Swept> {
   const { ledger, reader, queues, log } = deps
+  const reportedGone = new Set<string>()
 
   return async () => {
     const swept: Swept = { woken: 0, followed: 0, buried: 0, removed: 0 }
@@ -83,13 +84,25 @@ export function createSweep(deps: SweepDeps): () => Promise<Swept> {
     const ids = await reader.idsIn(state)
     for (let at = 0; at < ids.length; at += AT_ONCE) {
       const nowMs = await reader.nowMs()
-      const promotions = await reader.promotions(ids.slice(at, at + AT_ONCE))
+      const page = ids.slice(at, at + AT_ONCE)
+      const promotions = await reader.promotions(page)
+      if (promotions.length < page.length) await reportGone(state, page)
       const settled = promotions.filter(
         (one) => one.state === state && nowMs - one.updatedAt >= deps.settleMs,
       )
       mended += (await Promise.all(settled.map(mend))).filter(Boolean).length
     }
     return mended
+  }
+
+  /** Thrown away by a Redis that evicts, or deleted by hand: it can't be put back, and must not go unseen. */
+  async function reportGone(state: ListedState, page: string[]): Promise<void> {
+    const [known, listed] = await Promise.all([reader.promotions(page), reader.idsIn(state)])
+    const there = new Set(known.map(({ id }) => id))
+    const gone = page.filter((id) => !there.has(id) && listed.includes(id) && !reportedGone.has(id))
+    for (const id of gone) reportedGone.add(id)
+    if (gone.length === 0) return
+    log.error({ state, promotionIds: gone.join(' ') }, "A promotion's record is gone: Redis threw it away")
   }
 
   async function works(queue: Queue, jobId: string): Promise<boolean> {

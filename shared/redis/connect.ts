@@ -20,6 +20,7 @@ export function connectForProducer(url: string, log: Logger): Redis {
     commandTimeout: PRODUCER_COMMAND_TIMEOUT_MS,
     connectTimeout: PRODUCER_COMMAND_TIMEOUT_MS,
     retryStrategy: (attempt) => Math.min(attempt * 100, 1_000),
+    reconnectOnError: isReadOnly,
   })
 }
 
@@ -28,13 +29,17 @@ export function connectForWorker(url: string, log: Logger): Redis {
   return connect(url, log, {
     maxRetriesPerRequest: null,
     retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
+    reconnectOnError: (error) => (isReadOnly(error) ? SEND_AGAIN : false),
   })
 }
 
+/** After a failover the old primary answers READONLY, and has done nothing: the address leads to the new one. */
+const isReadOnly = (error: Error) => error.message.startsWith('READONLY')
+/** ioredis: reconnect, and send the refused command again. */
+const SEND_AGAIN = 2
+
 function connect(url: string, log: Logger, options: CommonRedisOptions): Redis {
-  // After a failover the old primary answers READONLY: the address leads to the new one.
-  const reconnectOnError = (error: Error) => error.message.startsWith('READONLY')
-  const redis: Redis = new Redis(url, { ...options, reconnectOnError, replyMapping: 'legacy' })
+  const redis: Redis = new Redis(url, { ...options, replyMapping: 'legacy' })
   let lastFault = ''
   redis.on('ready', () => {
     if (lastFault) log.info('Redis answers again')

@@ -27,6 +27,7 @@ export function createDispatchFaults({
 }) {
   const deal = dealDispatches(random.fork('deal'), among)
   let isOn = true
+  let isTokenToTurnBad = false
   let badTokenUntil = 0
   const serverError = () => random.pick([500, 502, 503])
 
@@ -61,8 +62,9 @@ export function createDispatchFaults({
   }
 
   return {
+    /** From the next dispatch on, so that it meets one. */
     badTokenForAWhile() {
-      badTokenUntil = Date.now() + timing.badTokenMs
+      isTokenToTurnBad = true
     },
     end: () => {
       isOn = false
@@ -75,6 +77,10 @@ export function createDispatchFaults({
     },
     /** @param killed its sender dies at this instant: half of these start no run */
     onDispatch({ killed }: { killed: boolean }): Fault | undefined {
+      if (isOn && isTokenToTurnBad) {
+        isTokenToTurnBad = false
+        badTokenUntil = Date.now() + timing.badTokenMs
+      }
       const fails = isOn && random.chance(SHARE_OF_FAILED_RUNS)
       if (fails) tally.struck('failed-run')
       const runMs = random.between(...timing.runMs)

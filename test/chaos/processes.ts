@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'
 import type { StruckWorker } from './needless.ts'
+import { STOP_AT_CONNECT, STOPPED } from './stop-at-connect.ts'
 
 export interface Slot {
   readonly number: number
@@ -14,6 +15,8 @@ export interface Slot {
   kill(): void
   terminate(): void
   stop(): void
+  /** Has it stop by itself, at the connection for its next dispatch; see `stop-at-connect.ts`. */
+  stopAtConnect(): void
   goOn(): void
 }
 
@@ -35,6 +38,8 @@ export interface FleetOptions {
   /** What the program is given as its one argument, as JSON. */
   optionsFor(slot: number, name: string): object
   logDir: string
+  /** A worker has stopped by itself. */
+  stoppedItself(slot: number): void
 }
 
 /** By itself, since it made no progress: allowed. */
@@ -45,7 +50,7 @@ process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL')
 })
 
-export function startFleet({ program, count, optionsFor, logDir }: FleetOptions): Fleet {
+export function startFleet({ program, count, optionsFor, logDir, stoppedItself }: FleetOptions): Fleet {
   mkdirSync(logDir, { recursive: true })
   const crashes: string[] = []
   const struck: StruckWorker[] = []
@@ -71,6 +76,12 @@ export function startFleet({ program, count, optionsFor, logDir }: FleetOptions)
       })
       closeSync(log)
       living.add(one)
+      one.on('message', (word) => {
+        if (word !== STOPPED) return
+        note()
+        isStopped = true
+        stoppedItself(number)
+      })
       one.once('exit', (code, signal) => {
         living.delete(one)
         if (isEnding) return
@@ -102,6 +113,7 @@ export function startFleet({ program, count, optionsFor, logDir }: FleetOptions)
         isStopped = true
         child.kill('SIGSTOP')
       },
+      stopAtConnect: () => void child.send(STOP_AT_CONNECT),
       goOn() {
         note()
         isStopped = false

@@ -28,7 +28,7 @@ const STRIKES_A_MINUTE: Readonly<Record<Strike, number>> = {
   'kill-after-start': 5,
   term: 3,
   'stop-at-claim': 3,
-  'stop-at-connect': 2,
+  'stop-at-connect': 3,
   'stop-after-start': 2,
   'reply-lost-claim': 6,
   'reply-lost-outcome': 6,

@@ -11,6 +11,9 @@ import type { Timing } from './timing.ts'
 
 type Stop = Extract<Strike, `stop-${string}`>
 
+/** So many promotions set out between two strikes at workers: who is struck at each step goes nowhere. */
+const CALM = 4
+
 interface StoppedSlot {
   slot: Slot
   name: string
@@ -46,6 +49,9 @@ export function createStriker({
   const stopped = new Set<StoppedSlot>()
   /** Promotions whose claim said go and whose POST has not arrived, by slot. */
   const onTheWay = new Map<number, Set<string>>()
+  /** Whom a worker was handling when it was told to stop by itself, by slot. */
+  const told = new Map<number, string>()
+  let setOut = CALM
   let fleet: Fleet | undefined
 
   const isArmed = (strike: Strike) => (armed.get(strike) ?? 0) > 0
@@ -59,7 +65,8 @@ export function createStriker({
 
   function strike(kind: Strike, number: number | undefined, how: (slot: Slot) => void): boolean {
     const slot = slotNamed(number)
-    if (!slot || slot.isStopped || !take(kind)) return false
+    if (!slot || slot.isStopped || setOut < CALM || !take(kind)) return false
+    setOut = 0
     how(slot)
     return true
   }
@@ -69,15 +76,29 @@ export function createStriker({
       tally.struck(kind)
     })
   }
-  function stop(kind: Stop, number: number, promotionId: string): boolean {
+  function mayStop(kind: Stop, promotionId: string): boolean {
     if (stopped.size + 1 >= (fleet?.slots.length ?? 0)) return false
-    if (kind !== 'stop-after-start' && !isQuiet(promotionId)) return false
+    return kind === 'stop-after-start' || isQuiet(promotionId)
+  }
+  function stop(kind: Stop, number: number, promotionId: string): boolean {
+    if (!mayStop(kind, promotionId)) return false
     return strike(kind, number, (slot) => {
       slot.stop()
-      const timer = setTimeout(() => wake(one), timing.stopMs * random.between(0.8, 1))
-      const one: StoppedSlot = { slot, name: slot.name, strike: kind, promotionId, sent: false, timer }
-      stopped.add(one)
+      keepStopped(slot, kind, promotionId)
     })
+  }
+  function keepStopped(slot: Slot, kind: Stop, promotionId: string) {
+    const timer = setTimeout(() => wake(one), timing.stopMs * random.between(0.8, 1))
+    const one: StoppedSlot = { slot, name: slot.name, strike: kind, promotionId, sent: false, timer }
+    stopped.add(one)
+  }
+  function tellToStop(number: number, promotionId: string): boolean {
+    const slot = slotNamed(number)
+    if (!slot || slot.isStopped || setOut < CALM || !isArmed('stop-at-connect')) return false
+    if (!mayStop('stop-at-connect', promotionId)) return false
+    told.set(number, promotionId)
+    slot.stopAtConnect()
+    return true
   }
   function wake(one: StoppedSlot) {
     clearTimeout(one.timer)
@@ -103,20 +124,29 @@ export function createStriker({
     },
 
     go(promotionId: string, number: number) {
+      setOut++
       const waiting = onTheWay.get(number) ?? new Set()
       onTheWay.set(number, waiting.add(promotionId))
+      // Both wait for a quiet target: neither may take them all.
+      const isLater = random.chance(0.5) && tellToStop(number, promotionId)
+      if (isLater) return
       if (kill('kill-at-claim', number)) waiting.clear()
-      else stop('stop-at-claim', number, promotionId)
+      else if (!stop('stop-at-claim', number, promotionId)) tellToStop(number, promotionId)
     },
 
     connecting(number: number) {
-      if (claimsAtConnect) {
-        if (!kill('kill-at-claim', number) && !stop('stop-at-claim', number, ''))
-          stop('stop-at-connect', number, '')
-        return
-      }
-      const [promotionId] = [...(onTheWay.get(number) ?? [])].slice(-1)
-      if (promotionId) stop('stop-at-connect', number, promotionId)
+      if (!claimsAtConnect) return
+      setOut++
+      if (!kill('kill-at-claim', number) && !stop('stop-at-claim', number, ''))
+        stop('stop-at-connect', number, '')
+    },
+
+    stoppedItself(number: number) {
+      const slot = slotNamed(number)
+      if (!slot) return
+      setOut = 0
+      if (take('stop-at-connect')) keepStopped(slot, 'stop-at-connect', told.get(number) ?? '')
+      else slot.goOn()
     },
 
     lose: (kind: LostReply) => take(kind),

@@ -9,6 +9,7 @@ import type { Pauses } from '../../worker/pauses.ts'
 import { runWorker } from '../../worker/run-worker.ts'
 import { type Break, brokenScripts, brokenTerms } from './breaks.ts'
 import { WATCHDOG_EXIT } from './processes.ts'
+import { stopAtConnectWhenTold } from './stop-at-connect.ts'
 
 export interface WorkerArgument {
   name: string
@@ -20,6 +21,7 @@ export interface WorkerArgument {
 
 const { name, env, pauses, breaks } = JSON.parse(process.argv[2] ?? '') as WorkerArgument
 process.once('disconnect', () => process.exit(0))
+stopAtConnectWhenTold()
 
 const loaded = loadSettings(env, ['redis', 'dispatch'])
 if (!loaded.ok) throw new Error(loaded.problems.join('; '))

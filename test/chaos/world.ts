@@ -90,6 +90,7 @@ export async function openWorld({ workers, runName, timing, striker, program, ar
       program,
       count: workers,
       logDir,
+      stoppedItself: striker.stoppedItself,
       optionsFor: (slot, name) => argument(name, addresses[slot] ?? { redisUrl: '', githubUrl: '' }),
     })
     teardown.push(() => fleet.end())

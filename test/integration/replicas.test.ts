@@ -8,7 +8,7 @@ import { startRelay } from '../support/relay.ts'
 import { until } from '../support/until.ts'
 
 async function setup() {
-  const primary = await startPrivateRedis()
+  const primary = await startPrivateRedis({ config: ['repl-diskless-sync-delay 0'] })
   onTestFinished(primary.stop)
   const replica = await startPrivateRedis({ config: [`replicaof 127.0.0.1 ${primary.port}`] })
   onTestFinished(replica.stop)
@@ -24,7 +24,7 @@ async function setup() {
   onTestFinished(producer.close)
   const env = { REDIS_WAIT_REPLICAS: '1' }
   const relay = await startRelay({ redisUrl: primary.url, env, workers: 0 })
-  return { replica, producer, relay, follows }
+  return { primary, replica, producer, relay, follows }
 }
 
 const V5 = { model: 'fraud-detector', version: '5' }
@@ -55,6 +55,20 @@ test('with the replica gone a promotion is not accepted, and the answer says why
     status: 'unavailable',
     reason: 'not enough replicas of Redis have acknowledged it',
   })
+})
+
+test('a repeated promotion is not called a duplicate before the replica has the first', async () => {
+  const { primary, replica, producer } = await setup()
+  const careless = createProducer({ redisUrl: primary.url })
+  onTestFinished(careless.close)
+  process.kill(replica.pid, 'SIGSTOP')
+  onTestFinished(() => void process.kill(replica.pid, 'SIGCONT'))
+  expect(await careless.promote(V5)).toMatchObject({ status: 'accepted' })
+
+  expect(await producer.promote(V5)).toMatchObject({ status: 'unavailable' })
+
+  process.kill(replica.pid, 'SIGCONT')
+  await until('it is called one', async () => (await producer.promote(V5)).status === 'duplicate')
 })
 
 test('with the replica gone nothing is sent on an intent that it does not have; once it is back, all flows', async () => {

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import type { Registry } from 'prom-client'
 import type { Logger } from '../../shared/logger.ts'
+import { redisWarnings } from './redis-warnings.ts'
 
 export interface HealthDeps {
   redis: Redis
@@ -61,25 +62,4 @@ async function answers(redis: Redis): Promise<boolean> {
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** What about this Redis does not keep the promises: from INFO, and from CONFIG, which managed servers refuse. */
-export async function redisWarnings(redis: Redis): Promise<string[]> {
-  const info = await redis.info()
-  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim()
-  const warnings: string[] = []
-  const policy = field('maxmemory_policy')
-  if (policy !== undefined && policy !== 'noeviction') {
-    warnings.push(`maxmemory-policy is ${policy}: Redis may throw promotions away; set noeviction`)
-  }
-  if (field('aof_enabled') === '0') {
-    warnings.push(
-      'the append-only file is off: a restart loses promotions; set appendonly yes and appendfsync always',
-    )
-  } else {
-    const [, fsync] = (await redis.config('GET', 'appendfsync').catch(() => [])) as string[]
-    if (fsync !== undefined && fsync !== 'always')
-      warnings.push(`appendfsync is ${fsync}: a crash loses what was accepted last; set always`)
-  }
-  return warnings
 }
