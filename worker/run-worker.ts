@@ -76,6 +76,10 @@ const LEASED = 0.8
 /** Longer than the time limit of a dispatch, ms. */
 export const CLOSE_WITHIN_MS = 40_000
 
+/** With Redis away and nothing in the air a worker ends after this, ms. */
+const WITHOUT_REDIS_MS = 1_000
+const CUT_OFF_LOOK_MS = 100
+
 export async function runWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { redisUrl, settings, redact, metrics, log, name, pauses = PAUSES, readScript, onStuck } = options
   const teardown: (() => Promise<unknown>)[] = []
@@ -117,7 +121,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
   const follow = (promotion: Promotion, job: number) =>
     addTrackingJob(queues.tracking, promotion, job, trackIntervalMs)
   const deadLetters = createDeadLetters({ queue: queues.deadLetters, reader })
-  const { bury, buryCircuit, buryInvalid, removeCircuit } = deadLetters
+  const { bury, buryCircuit, buryInvalid, refreshCircuit, removeCircuit } = deadLetters
   const wakeWaiting = createWakeWaiting({ ledger, reader, wake })
   const accept = createAccept({
     ledger,
@@ -133,6 +137,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     redact,
     dispatchTimeoutMs: pauses.dispatchTimeoutMs,
   })
+  let inTheAir = 0
   const route = routeFrom(settings, pauses)
   const scope = `${route.repository}/${route.workflow}`
   const correlation = createCorrelation({ redis })
@@ -160,7 +165,10 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
   const handle = createHandle({
     ledger,
     route,
-    dispatch: (call) => github.dispatch(call),
+    dispatch: async (call) => {
+      inTheAir++
+      return github.dispatch(call).finally(() => inTheAir--)
+    },
     follow,
     bury,
     wake,
@@ -197,6 +205,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     follow,
     bury,
     buryCircuit,
+    refreshCircuit,
     log,
     settleMs: pauses.settleMs,
   })
@@ -280,20 +289,28 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     redis,
     stuck: watchdog.stuck,
     async close(withinMs = CLOSE_WITHIN_MS) {
+      const asOf = Date.now()
       let cutOff: NodeJS.Timeout | undefined
       const late = new Promise<void>((resolve) => {
-        cutOff = setTimeout(() => {
-          log.warn({ withinMs }, 'Jobs were still running at the end of the shutdown deadline')
+        const cut = (why: string) => {
+          log.warn({ afterMs: Date.now() - asOf }, why)
           cutConnections()
           resolve()
-        }, withinMs)
+        }
+        cutOff = setInterval(() => {
+          if (Date.now() - asOf >= withinMs)
+            cut('Jobs were still running at the end of the shutdown deadline')
+          // An answer in the air is worth waiting for, a Redis that is away is not.
+          else if (redis.status !== 'ready' && inTheAir === 0 && Date.now() - asOf >= WITHOUT_REDIS_MS)
+            cut('Redis is away and no answer is awaited')
+        }, CUT_OFF_LOOK_MS)
       })
       const undo = async () => {
         for (const step of teardown.reverse())
           await step().catch((err) => log.warn({ err }, 'A teardown failed'))
       }
       await Promise.race([undo(), late])
-      clearTimeout(cutOff)
+      clearInterval(cutOff)
     },
   }
 }

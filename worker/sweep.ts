@@ -19,6 +19,7 @@ export interface SweepDeps {
   follow(promotion: Promotion, job: number): Promise<void>
   bury(promotionId: string, deadLetter: number): Promise<void>
   buryCircuit(circuit: OpenCircuit): Promise<void>
+  refreshCircuit(circuit: OpenCircuit): Promise<void>
   log: Logger
   /** Promotions touched more recently are left alone: somebody is at them, ms. */
   settleMs: number
@@ -68,7 +69,10 @@ export function createSweep(deps: SweepDeps): () => Promise<Swept> {
     const open = await reader.openCircuits()
     for (const circuit of open) {
       const job = await queues.deadLetters.getJobState(circuitJobId(circuit))
-      if (job !== 'unknown' && job !== 'completed') continue
+      if (job !== 'unknown' && job !== 'completed') {
+        await deps.refreshCircuit(circuit)
+        continue
+      }
       if (job === 'completed') await queues.deadLetters.remove(circuitJobId(circuit))
       await deps.buryCircuit(circuit)
       swept.buried++

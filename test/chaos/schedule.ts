@@ -37,7 +37,7 @@ const STRIKES_A_MINUTE: Readonly<Record<Strike, number>> = {
   'reply-lost-accept': 6,
   'reply-lost-queue': 6,
   'redis-killed': 1,
-  'redis-rolled-back': 2,
+  'redis-rolled-back': 1,
   'queue-deleted': 2,
   'retry-pressed': 20,
 }
@@ -82,6 +82,8 @@ export function planStrikes(random: Random, durationMs: number, pace: number): P
   return plan.sort((a, b) => a.atMs - b.atMs)
 }
 
+const QUIET_TARGETS = 0.25
+const QUIET_SHARE = 0.03
 const SHARE_WITH_KEY = 0.7
 const SHARE_ROLLBACK = 0.02
 /** Put into the queue by another BullMQ client. */
@@ -100,10 +102,17 @@ export function planDeliveries(
   const times = Array.from({ length: promotions }, () => random.next() * durationMs).sort((a, b) => a - b)
   const newest = new Map<string, Delivery[]>()
   const plan: Delivery[] = []
+  const quiet = Math.floor(targets * QUIET_TARGETS)
+  let ofQuiet = 0
   for (const time of times) {
     const atMs = Math.round(time)
-    // Some targets are busy, some quiet: a third of them has most of the promotions.
-    const target = `model-${Math.floor(targets * random.next() ** 2.5)}`
+    // Some targets are busy: a third of them has most of the promotions. Some are so quiet that a stopped worker's
+    // promotion is still the newest when it is sent again.
+    const isQuiet = quiet > 0 && random.chance(QUIET_SHARE)
+    const number = isQuiet
+      ? targets - 1 - (ofQuiet++ % quiet)
+      : Math.floor((targets - quiet) * random.next() ** 2.5)
+    const target = `model-${number}`
     const before = newest.get(target) ?? []
     const older = before[random.below(before.length)]
     if (older && random.chance(SHARE_ROLLBACK)) {

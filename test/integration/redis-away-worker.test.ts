@@ -10,7 +10,6 @@ import { until } from '../support/until.ts'
 /** After a restart of Redis what was accepted before is looked for: it is soon known that no run is there. */
 const QUICK_DOUBT = { sendDeadlineMs: 2_000, dispatchTimeoutMs: 1_200 }
 /** Redis may be killed when it has given a job to a worker that has not heard of it yet: its lock has to run out. */
-/** Redis may be killed when it has given a job to a worker that has not heard of it yet: its lock has to run out. */
 const STALLS = { ...QUICK_DOUBT, lockMs: 1_000, stalledCheckMs: 200 }
 
 async function ownRedis(): Promise<PrivateRedis> {
@@ -82,6 +81,19 @@ test('Redis hangs for a while in the middle of everything: nothing is lost and n
   for (const id of ids) expect(await relay.ends(id)).toMatchObject({ state: 'deployed', attempts: 1 })
   await relay.idle()
   expect(relay.simulator.runs.map(({ inputs }) => inputs.promotion_id).toSorted()).toEqual(ids.toSorted())
+})
+
+test('a worker with nothing in the air that is closed while Redis is away does not wait for its deadline', async () => {
+  const redis = await ownRedis()
+  const relay = await startRelay({ redisUrl: redis.url, workers: 0 })
+  const worker = await relay.startWorker()
+  await relay.ends(await relay.promote('5'))
+  await redis.kill()
+  const from = performance.now()
+
+  await worker.close(40_000)
+
+  expect(performance.now() - from).toBeLessThan(4_000)
 })
 
 test('a worker can be closed while Redis is away, within its deadline, and leaves no connection behind', async () => {

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import { createLedgerMetrics } from '../../worker/ops/ledger-metrics.ts'
 import { startRelay } from '../support/relay.ts'
+import { setup } from './ledger-setup.ts'
 
 test('of 19 good and 1 dead-lettered promotion the ratio reads 0.95, over two workers and a restart', async () => {
   const relay = await startRelay({ workers: 0 })
@@ -47,4 +48,14 @@ test('triggers that ended before the window are not counted in it', async () => 
 
   expect(await relay.reader.triggers(60)).toEqual({ good: 4, bad: 0 })
   expect(await relay.reader.triggers(24 * 60)).toEqual({ good: 9, bad: 2 })
+})
+
+test('a promotion that was with a person, and whose run is then found, counts as good alone', async () => {
+  const { unresolved, ledger, reader } = await setup()
+  const id = await unresolved('5')
+  expect(await reader.triggers(60)).toEqual({ good: 0, bad: 1 })
+
+  await ledger.settle(id, { runId: '77' }, 'eve')
+
+  expect(await reader.triggers(60)).toEqual({ good: 1, bad: 0 })
 })

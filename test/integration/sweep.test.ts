@@ -166,7 +166,21 @@ test('a crash between the opening of a circuit and its entry: the entry is put w
 
   const entry = await relay.circuitParked()
   expect(entry.data).toMatchObject({ circuit: SCOPES[0], opening: 1 })
-  expect(entry.failedReason).toMatch(/^acme\/models: permission \(.*\), 1 promotions wait$/)
+  expect(entry.failedReason).toMatch(/^acme\/models: permission \(.*\), 1 promotion waits$/)
+})
+
+test('the entry of an open circuit tells how many wait by now', async () => {
+  const relay = await setup()
+  const id = await claimed(relay, '5')
+  const circuit = { scope: SCOPES[0] ?? '', reason: 'permission', waitMs: 60_000, untilReset: false }
+  await told(relay, id, { kind: 'again', delayMs: 0, spend: false, circuit })
+  await relay.startWorker()
+  expect((await relay.circuitParked()).data).toMatchObject({ waiting: 1 })
+
+  await accepted(relay, '1', 'ranker')
+  await accepted(relay, '1', 'churn')
+
+  await until('it tells three', async () => (await relay.circuitParked()).data.waiting === 3)
 })
 
 test('the entry of a circuit that has closed is taken away by the next sweep', async () => {
@@ -283,7 +297,7 @@ test('the whole queue may be deleted with promotions in every state: each ends p
 
 function sweepOf(relay: Relay, settleMs = 0) {
   const { ledger, reader, queues } = relay
-  const { bury, buryCircuit } = createDeadLetters({ queue: queues.deadLetters, reader })
+  const { bury, buryCircuit, refreshCircuit } = createDeadLetters({ queue: queues.deadLetters, reader })
   return createSweep({
     ledger,
     reader,
@@ -295,6 +309,7 @@ function sweepOf(relay: Relay, settleMs = 0) {
     follow: (promotion, job) => addTrackingJob(queues.tracking, promotion, job, 0),
     bury,
     buryCircuit,
+    refreshCircuit,
     log: silentLogger,
     settleMs,
   })

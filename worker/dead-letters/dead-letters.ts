@@ -31,6 +31,8 @@ export interface DeadLetterData {
   /** The circuit that this entry stands for: owner/name or owner/name/workflow. */
   circuit?: string
   opening?: number
+  /** Promotions that wait at this time; the reason names those of its opening. */
+  waiting?: number
   /** What a foreign client had put into the queue, cut off where it is long. */
   invalid?: unknown
 }
@@ -47,6 +49,8 @@ export interface DeadLetters {
   bury(promotionId: string, deadLetter: number): Promise<void>
   /** One entry for each opening of a circuit, so that ops see it where they look. */
   buryCircuit(circuit: OpenCircuit): Promise<void>
+  /** Promotions come and go behind it. */
+  refreshCircuit(opening: Opening): Promise<void>
   removeCircuit(opening: Opening): Promise<void>
   buryInvalid(id: string, data: unknown, problems: readonly FieldProblem[]): Promise<void>
 }
@@ -85,10 +89,19 @@ export function createDeadLetters(deps: {
     },
 
     async buryCircuit({ scope, number, reason: why, detail }) {
-      const { accepted } = await reader.countByState()
-      const reason = `${scope}: ${why.replaceAll('_', ' ')} (${detail}), ${accepted} promotions wait`
-      const data = { reason, next: NEXT.circuit, circuit: scope, opening: number }
+      const { accepted: waiting } = await reader.countByState()
+      const wait = waiting === 1 ? '1 promotion waits' : `${waiting} promotions wait`
+      const reason = `${scope}: ${why.replaceAll('_', ' ')} (${detail}), ${wait}`
+      const data = { reason, next: NEXT.circuit, circuit: scope, opening: number, waiting }
       await add(circuitJobId({ scope, number }), `circuit ${scope}`, data)
+    },
+
+    async refreshCircuit(opening) {
+      const [job, { accepted: waiting }] = await Promise.all([
+        queue.getJob(circuitJobId(opening)),
+        reader.countByState(),
+      ])
+      if (job && job.data.waiting !== waiting) await job.updateData({ ...job.data, waiting })
     },
 
     async removeCircuit(opening) {

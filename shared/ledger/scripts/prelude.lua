@@ -125,6 +125,13 @@ local function count_trigger(good)
   local name = key('triggers', int(math.floor(minute / 60)))
   redis.call('HINCRBY', name, int(minute) .. (good and ':good' or ':bad'), 1)
   redis.call('EXPIRE', name, 26 * 3600)
+  return minute
+end
+
+-- It was held to be bad, and has turned out to be good: it is not to count as both.
+local function uncount_trigger(minute)
+  local name, field = key('triggers', int(math.floor(minute / 60))), int(minute) .. ':bad'
+  if redis.call('HEXISTS', name, field) == 1 then redis.call('HINCRBY', name, field, -1) end
 end
 
 -- A run belongs to one promotion. False if it is another's.
@@ -192,7 +199,7 @@ local function bury(p, state, outcome, reason)
   local n = p.deadLetters + 1
   move(p, state, { reason = reason, outcome = outcome, deadLetters = n })
   note(p, state, { reason = reason, number = n })
-  count_trigger(false)
+  update(p, { buriedMinute = count_trigger(false) })
   return n
 end
 
@@ -207,6 +214,7 @@ end
 -- Its run is known, or at least that there is one.
 local function to_tracking(p, run_id, run_url)
   end_doubt(p)
+  if p.state == 'unresolved' and p.buriedMinute then uncount_trigger(tonumber(p.buriedMinute)) end
   move(p, 'dispatched', {
     dispatchedAt = now, runId = run_id or '', runUrl = run_url or '', runStatus = 'requested', reason = '', claims = 0,
   })
