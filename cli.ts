@@ -4,7 +4,8 @@
  * settings; 3 the relay can't be reached; 4 --wait was over before the end.
  * What only one command needs is imported by it, so that `promote` answers before a server would have been loaded.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
 import type { DestinationStream } from 'pino'
@@ -100,11 +101,16 @@ function required<T>(value: T | undefined): T {
   return value
 }
 
+/** By the package's name, which holds in a checkout and in the built package, whose files lie one folder deeper. */
+function versionOf(name: string): string {
+  return createRequire(import.meta.url)(`${name}/package.json`).version
+}
+
 const program = new Command('promotion-relay')
   .description(
     'Carries a model promotion to a GitHub Actions deployment: never lost, never twice, never stale.',
   )
-  .version(JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')).version)
+  .version(versionOf('promotion-relay'))
   .showHelpAfterError('(promotion-relay --help shows the commands)')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'promotion-relay: ')) })
   // Else `promote --version 5` would ask for the version of the program.
