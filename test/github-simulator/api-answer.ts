@@ -1,15 +1,17 @@
 // GitHub's answer to one request of its API: authentication, version and limit first, then the operation.
 // The only effects are in the book of runs; connections, faults and the log are left to the receiver.
 import { createHash } from 'node:crypto'
+import type { Addresses } from './addresses.ts'
 import type { Answer } from './answer.ts'
 import { empty, json, parsedJson, refusal } from './answer.ts'
 import type { ApiRoute } from './api-route.ts'
 import { type ApiVersion, supportedVersions, versionError } from './api-version.ts'
 import { dispatchAnswer } from './dispatch-answer.ts'
 import type { RateLimit } from './rate-limit.ts'
+import { fullRepository } from './repository-object.ts'
 import type { RunBook } from './run-book.ts'
 import { listRuns, pageLinks } from './run-listing.ts'
-import { type Addresses, repositoryObject, runObject, runPageUrl, workflowObject } from './run-object.ts'
+import { runObject, runPageUrl, workflowObject } from './run-object.ts'
 import { type Settings, settleWorkflow, type Workflow } from './settings.ts'
 import type { SimulatedRun } from './simulated-run.ts'
 
@@ -43,7 +45,7 @@ export function apiAnswer(request: ApiRequest, world: ApiWorld): ApiAnswer {
   const version = supportedVersions(settings).find((known) => known === asked)
   if (!version) return refusal(400, 'Bad Request', { errors: versionError(String(asked), settings) })
 
-  if (request.route.operation === 'rate-limit') return rateLimitAnswer(rateLimit)
+  if (request.route.operation === 'rate-limit') return rateLimitAnswer(rateLimit, version)
   if (!rateLimit.spend()) {
     return refusal(403, 'API rate limit exceeded for user ID 1.')
   }
@@ -58,7 +60,7 @@ function operationAnswer(request: ApiRequest, world: ApiWorld, version: ApiVersi
   const { operation, owner, repo, runId } = request.route
   const known = same(owner, settings.owner) && same(repo, settings.repo)
   if (operation === 'unknown' || !known) return refusal(404, 'Not Found')
-  if (operation === 'repository') return json(200, repositoryObject(settings, request.at))
+  if (operation === 'repository') return json(200, fullRepository(settings, request.at))
 
   const workflow = settings.workflows.find((one) => isNamed(one, request.route.workflow))
   if (request.route.workflow !== undefined && !workflow) return refusal(404, 'Not Found')
@@ -133,9 +135,11 @@ function shown(run: SimulatedRun, settings: Settings, at: Addresses) {
   return runObject(run, workflow, settings, at)
 }
 
-function rateLimitAnswer(rateLimit: RateLimit): Answer {
+function rateLimitAnswer(rateLimit: RateLimit, version: ApiVersion): Answer {
   const core = rateLimit.state()
-  return core ? json(200, { resources: { core }, rate: core }) : refusal(404, 'Rate limiting is not enabled.')
+  if (!core) return refusal(404, 'Rate limiting is not enabled.')
+  const search = { ...core, limit: 30, used: 0, remaining: 30 }
+  return json(200, { resources: { core, search }, ...(version === '2026-03-10' ? {} : { rate: core }) })
 }
 
 function withETag(answer: ApiAnswer, request: ApiRequest): ApiAnswer {

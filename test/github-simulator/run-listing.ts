@@ -1,8 +1,7 @@
 // Filters and pages of a listing of runs, as GitHub's: newest first, 30 on a page, 1,000 results at most.
 // `created` is compared in whole seconds, since that is what GitHub keeps: a bound with milliseconds can miss a run
 // of the same second.
-
-import { ACTOR } from './run-object.ts'
+import { ACTOR } from './account-object.ts'
 import type { SimulatedRun } from './simulated-run.ts'
 
 export interface Listing {

@@ -1,48 +1,29 @@
-// What the REST API shows of a run, a workflow and the repository. The compiler holds the run's fields against
-// GitHub's published description, but for the long nested objects, of which a client reads a name at most.
+// What the REST API shows of a run and a workflow.
 import type { RestEndpointMethodTypes } from '@octokit/rest'
+import { ACTOR, accountObject, nodeId } from './account-object.ts'
+import type { Addresses } from './addresses.ts'
+import { minimalRepository } from './repository-object.ts'
 import type { Settings, Workflow } from './settings.ts'
 import type { SimulatedRun } from './simulated-run.ts'
 
-/** Where the answering server is found by this caller. */
-export interface Addresses {
-  /** Root of the API as it was addressed, with /api/v3 when that was used. */
-  api: string
-  /** Root of the pages. */
-  pages: string
-}
-
 type PublishedRun = RestEndpointMethodTypes['actions']['getWorkflowRun']['response']['data']
-type Nested = 'repository' | 'head_repository' | 'actor' | 'triggering_actor' | 'head_commit'
-
-interface RunObject extends Omit<PublishedRun, Nested> {
-  actor: object
-  triggering_actor: object
-  repository: object
-  head_repository: object
-  head_commit: object
-}
-
-export const ACTOR = {
-  login: 'promotion-relay[bot]',
-  id: 41_898_282,
-  node_id: 'MDM6Qm90NDE4OTgyODI=',
-  type: 'Bot',
-}
-const REPOSITORY_ID = 1_296_269
+const COMMITTER = { name: 'Simulated', email: 'simulated@example.com' }
 
 export function runObject(
   run: SimulatedRun,
   workflow: Workflow,
   settings: Settings,
   at: Addresses,
-): RunObject {
+): PublishedRun {
   const url = `${at.api}/repos/${settings.owner}/${settings.repo}/actions/runs/${run.id}`
-  const repository = repositoryObject(settings, at)
+  const repository = minimalRepository(settings, at)
+  const actor = accountObject(ACTOR, at)
   return {
     id: run.id,
     name: workflow.name,
-    node_id: `WFR_${Buffer.from(String(run.id)).toString('base64url')}`,
+    node_id: nodeId('WFR', run.id),
+    check_suite_id: run.id,
+    check_suite_node_id: nodeId('CS', run.id),
     head_branch: run.ref,
     head_sha: run.headSha,
     path: `.github/workflows/${workflow.file}`,
@@ -59,8 +40,8 @@ export function runObject(
     created_at: toSecond(run.createdAt),
     updated_at: toSecond(run.updatedAt),
     run_started_at: toSecond(run.startedAt),
-    actor: ACTOR,
-    triggering_actor: ACTOR,
+    actor,
+    triggering_actor: actor,
     jobs_url: `${url}/jobs`,
     logs_url: `${url}/logs`,
     check_suite_url: `${repository.url}/check-suites/${run.id}`,
@@ -69,7 +50,14 @@ export function runObject(
     rerun_url: `${url}/rerun`,
     previous_attempt_url: run.runAttempt > 1 ? `${url}/attempts/${run.runAttempt - 1}` : null,
     workflow_url: `${repository.url}/actions/workflows/${workflow.id}`,
-    head_commit: { id: run.headSha, message: 'Simulated', timestamp: toSecond(run.createdAt) },
+    head_commit: {
+      id: run.headSha,
+      tree_id: run.headSha,
+      message: 'Simulated',
+      timestamp: toSecond(run.createdAt),
+      author: COMMITTER,
+      committer: COMMITTER,
+    },
     repository,
     head_repository: repository,
   }
@@ -79,7 +67,7 @@ export function workflowObject(workflow: Workflow, settings: Settings, at: Addre
   const { owner, repo } = settings
   return {
     id: workflow.id,
-    node_id: `W_${workflow.id}`,
+    node_id: nodeId('W', workflow.id),
     name: workflow.name,
     path: `.github/workflows/${workflow.file}`,
     state: workflow.state,
@@ -88,23 +76,6 @@ export function workflowObject(workflow: Workflow, settings: Settings, at: Addre
     url: `${at.api}/repos/${owner}/${repo}/actions/workflows/${workflow.id}`,
     html_url: `${at.pages}/${owner}/${repo}/blob/main/.github/workflows/${workflow.file}`,
     badge_url: `${at.pages}/${owner}/${repo}/workflows/${encodeURIComponent(workflow.name)}/badge.svg`,
-  }
-}
-
-export function repositoryObject({ owner, repo }: Settings, at: Addresses) {
-  return {
-    id: REPOSITORY_ID,
-    node_id: 'MDEwOlJlcG9zaXRvcnkxMjk2MjY5',
-    name: repo,
-    full_name: `${owner}/${repo}`,
-    private: true,
-    owner: { login: owner, id: 1, type: 'Organization' },
-    html_url: `${at.pages}/${owner}/${repo}`,
-    url: `${at.api}/repos/${owner}/${repo}`,
-    default_branch: 'main',
-    archived: false,
-    disabled: false,
-    permissions: { admin: false, maintain: false, push: true, triage: true, pull: true },
   }
 }
 

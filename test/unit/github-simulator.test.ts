@@ -19,95 +19,24 @@ import {
   type SimulatorOptions,
   startSimulator,
 } from '../github-simulator/simulator.ts'
+import {
+  type Ask,
+  callerOf,
+  DISPATCHES,
+  eventually,
+  INPUTS,
+  LONG,
+  REPO,
+  simulatorOf,
+  WORKFLOW,
+} from '../support/simulator.ts'
 
-const REPO = '/repos/acme/models'
-const WORKFLOW = `${REPO}/actions/workflows/cd_pipeline.yml`
-const DISPATCHES = `${WORKFLOW}/dispatches`
-const INPUTS = { model_name: 'fraud-detector', model_version: '5', promotion_id: 'p-1' }
 const NEWER = { 'x-github-api-version': '2026-03-10' }
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-const LONG: SimulatorOptions = { queuedMs: 0, runMs: 60_000 }
-
-/** What the tests read of an answer's body, whichever it is. */
-interface Body {
-  message: string
-  errors: string
-  workflow_run_id: number
-  run_url: string
-  total_count: number
-  workflow_runs: { id: number }[]
-  rate: object
-  id: number
-  status: string
-  head_branch: string
-  head_sha: string
-  created_at: string
-  actor: { login: string }
-}
-
-interface Reply {
-  status: number
-  headers: Headers
-  text: string
-  json: Body
-}
-
-interface Ask {
-  body?: unknown
-  headers?: Record<string, string>
-  token?: string | null
-  signal?: AbortSignal
-}
-
-async function setup(options: SimulatorOptions = {}) {
-  const simulator = await startSimulator(options)
-  onTestFinished(() => simulator.close())
-  return { simulator, ...caller(simulator.url) }
-}
-
-/** Polls closely, and long enough for a busy machine. */
-function eventually<T>(read: () => T) {
-  return expect.poll(read, { interval: 10, timeout: 10_000 })
-}
-
-function caller(url: string) {
-  async function ask(method: string, path: string, { body, headers, token = 'secret-1', signal }: Ask = {}) {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      headers: { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...headers },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      ...(signal ? { signal } : {}),
-    })
-    const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json') && text !== ''
-    return {
-      status: response.status,
-      headers: response.headers,
-      text,
-      json: (isJson ? parsed(text) : undefined) as Body,
-    }
-  }
-  const get = (path: string, more?: Ask): Promise<Reply> => ask('GET', path, more)
-  const post = (path: string, more?: Ask): Promise<Reply> => ask('POST', path, more)
-  const dispatch = (body: object = {}, more?: Ask) =>
-    post(DISPATCHES, { ...more, body: { ref: 'main', inputs: INPUTS, ...body } })
-  /** Starts a run and gives its id. */
-  const start = async (inputs: Record<string, string> = INPUTS): Promise<number> =>
-    (await dispatch({ inputs, return_run_details: true })).json.workflow_run_id
-  return { ask, get, post, dispatch, start }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 describe('dispatch', () => {
   test('starts a run and answers 204 when no version is named', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     const reply = await dispatch()
     expect(reply.status).toBe(204)
     expect(reply.text).toBe('')
@@ -125,7 +54,7 @@ describe('dispatch', () => {
   })
 
   test('answers 200 with the run when asked for details', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     const reply = await dispatch(
       { return_run_details: true },
       { headers: { 'x-github-api-version': '2022-11-28' } },
@@ -140,7 +69,7 @@ describe('dispatch', () => {
   })
 
   test('always answers 200 in version 2026-03-10, which refuses the flag', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     expect((await dispatch({}, { headers: NEWER })).json.workflow_run_id).toBe(simulator.runs[0]?.id)
     const flagged = await dispatch({ return_run_details: true }, { headers: NEWER })
     expect(flagged.status).toBe(422)
@@ -149,7 +78,7 @@ describe('dispatch', () => {
   })
 
   test('refuses a version that does not exist', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     const reply = await dispatch({}, { headers: { 'x-github-api-version': '2030-01-01' } })
     expect(reply.status).toBe(400)
     expect(reply.json).toMatchObject({ message: 'Bad Request', status: '400' })
@@ -158,7 +87,7 @@ describe('dispatch', () => {
   })
 
   test('an Enterprise Server answers 204 only, and knows neither the flag nor the newer version', async () => {
-    const { simulator, dispatch, get } = await setup({ mode: 'ghes' })
+    const { simulator, dispatch, get } = await simulatorOf({ mode: 'ghes' })
     const flagged = await dispatch({ return_run_details: true })
     expect(flagged.status).toBe(422)
     expect(flagged.json.message).toBe('Invalid request.\n\n"return_run_details" is not a permitted key.')
@@ -169,7 +98,7 @@ describe('dispatch', () => {
   })
 
   test('takes the workflow by its id, and the prefix of an Enterprise Server', async () => {
-    const { simulator, get, post } = await setup()
+    const { simulator, get, post } = await simulatorOf()
     const { json: workflow } = await get(`/api/v3${WORKFLOW}`)
     const body = { ref: 'refs/heads/main', return_run_details: true }
     const reply = await post(`/api/v3${REPO}/actions/workflows/${workflow.id}/dispatches`, { body })
@@ -239,7 +168,7 @@ describe('dispatch', () => {
       "Invalid request.\n\nFor 'properties/inputs/properties/accuracy', 0.95 is not a string.",
     ],
   ])('refuses %s in the words of GitHub and starts nothing', async (_, options, ask, status, message) => {
-    const { simulator, post } = await setup(options)
+    const { simulator, post } = await simulatorOf(options)
     const reply = await post(DISPATCHES, { body: { ref: 'main' }, ...ask })
     expect(reply.status).toBe(status)
     expect(reply.json).toEqual({ message, documentation_url: expect.any(String), status: String(status) })
@@ -251,20 +180,22 @@ describe('dispatch', () => {
     `${REPO}/actions/workflows/other.yml/dispatches`,
     '/nowhere',
   ])('does not find %s', async (path) => {
-    const { post } = await setup()
+    const { post } = await simulatorOf()
     const reply = await post(path, { body: { ref: 'main' } })
     expect(reply.status).toBe(404)
     expect(reply.json.message).toBe('Not Found')
   })
 
   test('the workflow is named by its title when it has no run-name', async () => {
-    const { simulator, dispatch } = await setup({ workflows: [{ file: 'cd_pipeline.yml', runName: false }] })
+    const { simulator, dispatch } = await simulatorOf({
+      workflows: [{ file: 'cd_pipeline.yml', runName: false }],
+    })
     await dispatch()
     expect(simulator.runs[0]?.displayTitle).toBe('cd pipeline')
   })
 
   test('a workflow can be changed while it runs', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.setWorkflow('cd_pipeline.yml', { state: 'disabled_manually' })
     expect((await dispatch()).status).toBe(422)
     simulator.setWorkflow('cd_pipeline.yml', { state: 'active' })
@@ -272,7 +203,7 @@ describe('dispatch', () => {
   })
 
   test('numbers are per workflow, ids ascend over all', async () => {
-    const { simulator, post, dispatch } = await setup({
+    const { simulator, post, dispatch } = await simulatorOf({
       workflows: [{ file: 'cd_pipeline.yml' }, { file: 'b.yml' }],
     })
     await dispatch()
@@ -287,7 +218,7 @@ describe('dispatch', () => {
 
 describe('every answer', () => {
   test('says that it is simulated and how much of the limit is left', async () => {
-    const { get } = await setup({ rateLimit: 10 })
+    const { get } = await simulatorOf({ rateLimit: 10 })
     await get(REPO)
     const { headers } = await get(REPO)
     expect(headers.get('x-simulated')).toBe('true')
@@ -302,7 +233,7 @@ describe('every answer', () => {
   })
 
   test('is 403 once the limit is used up, until the window ends; /rate_limit costs nothing', async () => {
-    const { simulator, get, dispatch } = await setup({ rateLimit: 1, rateLimitWindowMs: 700 })
+    const { simulator, get, dispatch } = await simulatorOf({ rateLimit: 1, rateLimitWindowMs: 700 })
     expect((await get(REPO)).status).toBe(200)
     const limited = await dispatch()
     expect(limited.status).toBe(403)
@@ -317,7 +248,7 @@ describe('every answer', () => {
 
 describe('reading', () => {
   test('the repository and the workflow, by file and by id', async () => {
-    const { get } = await setup()
+    const { get } = await simulatorOf()
     expect((await get('/repos/ACME/Models')).json).toMatchObject({
       full_name: 'acme/models',
       default_branch: 'main',
@@ -332,7 +263,7 @@ describe('reading', () => {
   })
 
   test('a run has the fields that a client reads', async () => {
-    const { simulator, get, start } = await setup(LONG)
+    const { simulator, get, start } = await simulatorOf(LONG)
     const id = await start()
     const { json } = await get(`${REPO}/actions/runs/${id}`)
     expect(json).toMatchObject({
@@ -358,7 +289,7 @@ describe('reading', () => {
   })
 
   test('again with its ETag costs nothing until the run has moved', async () => {
-    const { simulator, get, start } = await setup({ ...LONG, rateLimit: 100 })
+    const { simulator, get, start } = await simulatorOf({ ...LONG, rateLimit: 100 })
     const path = `${REPO}/actions/runs/${await start()}`
     const first = await get(path)
     const headers = { 'if-none-match': first.headers.get('etag') ?? '' }
@@ -373,7 +304,7 @@ describe('reading', () => {
   })
 
   test('a new run is missing from listings and by its id as long as was asked for', async () => {
-    const { get, start } = await setup({ ...LONG, listDelayMs: 900, getDelayMs: 300 })
+    const { get, start } = await simulatorOf({ ...LONG, listDelayMs: 900, getDelayMs: 300 })
     const id = await start()
     expect((await get(`${REPO}/actions/runs/${id}`)).status).toBe(404)
     await eventually(async () => (await get(`${REPO}/actions/runs/${id}`)).status).toBe(200)
@@ -382,7 +313,7 @@ describe('reading', () => {
   })
 
   test('listings are newest first, in pages that link to each other', async () => {
-    const { simulator, get, start } = await setup(LONG)
+    const { simulator, get, start } = await simulatorOf(LONG)
     for (let n = 0; n < 5; n += 1) await start()
     const newestFirst = simulator.runs.map((run) => run.id).reverse()
     const first = await get(`${WORKFLOW}/runs?per_page=2&event=workflow_dispatch`)
@@ -398,7 +329,9 @@ describe('reading', () => {
   })
 
   test('listings of one workflow leave out the others', async () => {
-    const { get, post, start } = await setup({ workflows: [{ file: 'cd_pipeline.yml' }, { file: 'b.yml' }] })
+    const { get, post, start } = await simulatorOf({
+      workflows: [{ file: 'cd_pipeline.yml' }, { file: 'b.yml' }],
+    })
     await start()
     await post(`${REPO}/actions/workflows/b.yml/dispatches`, { body: { ref: 'main' } })
     expect((await get(`${WORKFLOW}/runs`)).json.total_count).toBe(1)
@@ -406,7 +339,7 @@ describe('reading', () => {
   })
 
   test('listings are filtered', async () => {
-    const { simulator, get, start } = await setup({
+    const { simulator, get, start } = await simulatorOf({
       ...LONG,
       workflows: [{ file: 'cd_pipeline.yml', refs: ['main'] }],
     })
@@ -489,7 +422,7 @@ describe('the life of a run', () => {
   })
 
   test('goes from queued to completed', async () => {
-    const { simulator, start } = await setup({ queuedMs: 300, runMs: 300, conclusion: 'failure' })
+    const { simulator, start } = await simulatorOf({ queuedMs: 300, runMs: 300, conclusion: 'failure' })
     await start()
     expect(simulator.runs[0]?.status).toBe('queued')
     await eventually(() => simulator.runs[0]?.status).toBe('in_progress')
@@ -497,7 +430,7 @@ describe('the life of a run', () => {
   })
 
   test('a cancelled run is completed shortly after, and cannot be cancelled again', async () => {
-    const { simulator, post, start } = await setup(LONG)
+    const { simulator, post, start } = await simulatorOf(LONG)
     const path = `${REPO}/actions/runs/${await start()}/cancel`
     expect((await post(path)).status).toBe(202)
     await eventually(() => simulator.runs[0]).toMatchObject({ status: 'completed', conclusion: 'cancelled' })
@@ -508,7 +441,7 @@ describe('the life of a run', () => {
   })
 
   test('a re-run keeps the id, raises the attempt and lives anew', async () => {
-    const { simulator, post, start } = await setup(LONG)
+    const { simulator, post, start } = await simulatorOf(LONG)
     const id = await start()
     expect((await post(`${REPO}/actions/runs/${id}/rerun`)).status).toBe(403)
     simulator.complete(id, 'failure')
@@ -517,7 +450,7 @@ describe('the life of a run', () => {
   })
 
   test('a held run stays until it is ended by hand', async () => {
-    const { simulator, start } = await setup({ queuedMs: 0, runMs: 0 })
+    const { simulator, start } = await simulatorOf({ queuedMs: 0, runMs: 0 })
     simulator.hold(undefined, 'waiting')
     const id = await start()
     expect(simulator.runs[0]).toMatchObject({ status: 'waiting', conclusion: null })
@@ -527,7 +460,7 @@ describe('the life of a run', () => {
   })
 
   test('a held run can be cancelled, or released to go on', async () => {
-    const { simulator, post, start } = await setup({ queuedMs: 0, runMs: 60_000 })
+    const { simulator, post, start } = await simulatorOf({ queuedMs: 0, runMs: 60_000 })
     const [first, second] = [await start(), await start()]
     simulator.hold(first)
     simulator.hold(second)
@@ -538,7 +471,7 @@ describe('the life of a run', () => {
   })
 
   test('a changed life is that of later runs', async () => {
-    const { simulator, start } = await setup(LONG)
+    const { simulator, start } = await simulatorOf(LONG)
     await start()
     simulator.setLife({ queuedMs: 0, runMs: 0, conclusion: 'failure' })
     await start()
@@ -550,7 +483,7 @@ describe('faults', () => {
   const runsAfter = { 'status-before': 0, 'status-after': 1 }
 
   test.each(['status-before', 'status-after'] as const)('%s answers the status', async (kind) => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({
       kind,
       status: 502,
@@ -568,7 +501,7 @@ describe('faults', () => {
   })
 
   test.each(['reset-before', 'reset-after'] as const)('%s cuts the connection', async (kind) => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind })
     await expect(dispatch()).rejects.toThrow('fetch failed')
     expect(simulator.runs).toHaveLength(kind === 'reset-after' ? 1 : 0)
@@ -576,7 +509,7 @@ describe('faults', () => {
   })
 
   test.each(['hang-before', 'hang-after'] as const)('%s never answers', async (kind) => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind })
     await expect(dispatch({}, { signal: AbortSignal.timeout(100) })).rejects.toThrow('timeout')
     expect(simulator.runs).toHaveLength(kind === 'hang-after' ? 1 : 0)
@@ -584,7 +517,7 @@ describe('faults', () => {
   })
 
   test('late-create never answers and starts the run afterwards, with the newest id', async () => {
-    const { simulator, dispatch, start } = await setup(LONG)
+    const { simulator, dispatch, start } = await simulatorOf(LONG)
     simulator.fault({ kind: 'late-create', delayMs: 500 })
     await expect(dispatch({}, { signal: AbortSignal.timeout(50) })).rejects.toThrow('timeout')
     const meanwhile = await start({ promotion_id: 'p-2' })
@@ -594,7 +527,7 @@ describe('faults', () => {
   })
 
   test('slow starts the run at once and answers late', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind: 'slow', delayMs: 400 })
     const startedAt = performance.now()
     const reply = dispatch()
@@ -605,16 +538,16 @@ describe('faults', () => {
   })
 
   test('unreadable starts the run and answers what is no JSON', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind: 'unreadable' })
-    const reply = await dispatch({ return_run_details: true })
+    const reply = await dispatch({ return_run_details: true }, { odd: true })
     expect(reply.status).toBe(200)
     expect(() => JSON.parse(reply.text)).toThrow()
     expect(simulator.runs).toHaveLength(1)
   })
 
   test('are taken in order, as often as was said, until they are cleared', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind: 'status-before', status: 500, times: 2 })
     simulator.fault({ kind: 'status-before', status: 503, times: Number.POSITIVE_INFINITY })
     const statuses: number[] = []
@@ -631,7 +564,7 @@ describe('faults', () => {
     ['get-run', `${REPO}/actions/runs/7`],
     ['any', '/rate_limit'],
   ])('on %s meet no other request', async (on, path) => {
-    const { simulator, dispatch, get } = await setup()
+    const { simulator, dispatch, get } = await simulatorOf()
     if (on !== 'any') simulator.fault({ kind: 'status-before', on, status: 418 })
     expect((await dispatch()).status).toBe(204)
     if (on === 'any') simulator.fault({ kind: 'status-before', on, status: 418 })
@@ -639,7 +572,7 @@ describe('faults', () => {
   })
 
   test('can be meant for one promotion', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind: 'status-before', promotionId: 'p-2' })
     expect((await dispatch()).status).toBe(204)
     const met = await dispatch({ inputs: { promotion_id: 'p-2' } })
@@ -648,7 +581,7 @@ describe('faults', () => {
   })
 
   test('a 403 names the missing permission', async () => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind: 'status-before', status: 403 })
     const reply = await dispatch()
     expect(reply.json.message).toBe('Resource not accessible by personal access token')
@@ -659,15 +592,15 @@ describe('faults', () => {
     ['text', 'you sent {{authorization}}', 'you sent Bearer s"1'],
     ['an object', { message: 'you sent {{authorization}}' }, '{"message":"you sent Bearer s\\"1"}'],
   ])('echo the authorization in %s', async (_, body, expected) => {
-    const { simulator, dispatch } = await setup()
+    const { simulator, dispatch } = await simulatorOf()
     simulator.fault({ kind: 'status-before', status: 500, body })
-    expect((await dispatch({}, { token: 's"1' })).text).toBe(expected)
+    expect((await dispatch({}, { token: 's"1', odd: true })).text).toBe(expected)
   })
 })
 
 describe('the log', () => {
   test('has every request without its token, and the run that it started', async () => {
-    const { simulator, get, dispatch } = await setup()
+    const { simulator, get, dispatch } = await simulatorOf()
     await get(`${REPO}?a=1`)
     await dispatch({}, { headers: { 'user-agent': 'relay' } })
     expect(simulator.log).toMatchObject([
@@ -682,7 +615,7 @@ describe('the log', () => {
   })
 
   test('has what is no HTTP as garbled', async () => {
-    const { simulator } = await setup()
+    const { simulator } = await simulatorOf()
     const { port } = new URL(simulator.url)
     const hello = connectTls({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false })
     await once(hello, 'error').catch(() => {})
@@ -692,7 +625,7 @@ describe('the log', () => {
   })
 
   test('a dispatch that was cut off in the middle is there, and neither has an effect nor meets a fault', async () => {
-    const { simulator } = await setup()
+    const { simulator } = await simulatorOf()
     simulator.fault({ kind: 'status-before' })
     const socket = connect(Number(new URL(simulator.url).port), '127.0.0.1')
     socket.on('error', () => {})
@@ -706,7 +639,7 @@ describe('the log', () => {
 
 describe('pages', () => {
   test('say SIMULATED, list the runs and escape what came from outside', async () => {
-    const { simulator, get, start } = await setup()
+    const { simulator, get, start } = await simulatorOf()
     const id = await start({ ...INPUTS, model_name: '<script>alert(1)</script>' })
     const home = await get('/', { token: null })
     expect(home.headers.get('content-type')).toContain('text/html')
@@ -723,7 +656,7 @@ describe('pages', () => {
 
 describe('steering over HTTP', () => {
   test('does what the interface does, and is not logged', async () => {
-    const { simulator, ask, get, post, dispatch, start } = await setup()
+    const { simulator, ask, get, post, dispatch, start } = await simulatorOf()
     await post('/_simulator/life', { body: { queuedMs: 0, runMs: 60_000 } })
     await post('/_simulator/hold', { body: { status: 'waiting' } })
     const id = await start()
@@ -750,7 +683,7 @@ describe('steering over HTTP', () => {
     ['/_simulator/workflows/none.yml', {}, 404],
     ['/_simulator/nothing', {}, 404],
   ])('says what is wrong with %s', async (path, body, status) => {
-    const { post } = await setup()
+    const { post } = await simulatorOf()
     const reply = await post(path, { body })
     expect(reply.status).toBe(status)
     expect(reply.json.message).toBeTruthy()
@@ -766,13 +699,13 @@ describe('a data directory', () => {
 
   test('gives runs and log back, and runs that were in progress go on', async () => {
     const dataDir = directory()
-    const first = await setup({ dataDir, queuedMs: 0, runMs: 1000 })
+    const first = await simulatorOf({ dataDir, queuedMs: 0, runMs: 1000 })
     const [ended, going] = [await first.start(), await first.start()]
     first.simulator.complete(ended, 'failure')
     const before = structuredClone(first.simulator.log)
     await first.simulator.close()
 
-    const second = await setup({ dataDir })
+    const second = await simulatorOf({ dataDir })
     expect(second.simulator.log).toEqual(before)
     expect(second.simulator.runs).toMatchObject([
       { id: ended, conclusion: 'failure' },
@@ -785,20 +718,20 @@ describe('a data directory', () => {
 
   test('survives a last line that was cut off', async () => {
     const dataDir = directory()
-    const first = await setup({ dataDir })
+    const first = await simulatorOf({ dataDir })
     const id = await first.start()
     await first.simulator.close()
     appendFileSync(join(dataDir, 'runs.jsonl'), '{"id": 194')
-    const second = await setup({ dataDir })
+    const second = await simulatorOf({ dataDir })
     const next = await second.start()
     await second.simulator.close()
-    const third = await setup({ dataDir })
+    const third = await simulatorOf({ dataDir })
     expect(third.simulator.runs.map((run) => run.id)).toEqual([id, next])
   })
 })
 
 test('close ends hanging and slow requests, and frees the port', async () => {
-  const { simulator, dispatch } = await setup()
+  const { simulator, dispatch } = await simulatorOf()
   simulator.fault({ kind: 'hang-before' })
   simulator.fault({ kind: 'slow', delayMs: 60_000 })
   const ends = [dispatch(), dispatch()].map((reply) => expect(reply).rejects.toThrow('fetch failed'))
@@ -812,7 +745,7 @@ test('close ends hanging and slow requests, and frees the port', async () => {
 })
 
 test('Octokit finds what it expects', async () => {
-  const { simulator } = await setup(LONG)
+  const { simulator } = await simulatorOf(LONG)
   const octokit = new Octokit({ auth: 'secret-1', baseUrl: simulator.url, log: SILENT })
   const target = { owner: 'acme', repo: 'models', workflow_id: 'cd_pipeline.yml' }
   await octokit.actions.createWorkflowDispatch({ ...target, ref: 'main', inputs: INPUTS })
@@ -835,7 +768,7 @@ describe('the program', () => {
     for await (const line of createInterface(child.stdout)) {
       const { simulator, url } = JSON.parse(line)
       expect(simulator).toBe('listening')
-      return { child, ...caller(url) }
+      return { child, ...callerOf(url) }
     }
     throw new Error('the program ended without a word')
   }
