@@ -25,6 +25,7 @@ const workflowSchema = z.strictObject({
     .optional(),
   refs: z.array(z.string()).optional(),
   runName: z.boolean().optional(),
+  needsApproval: z.boolean().optional(),
 })
 
 export function adminAnswer(method: string, pathname: string, rawBody: string, steering: Steering): Answer {
@@ -60,6 +61,11 @@ function verb(asked: string, body: unknown, steering: Steering): Answer {
   }
   if (asked === 'POST release') {
     steering.release(releaseSchema.parse(body).runId)
+    return empty(204)
+  }
+  const approved = /^POST runs\/(\d+)\/approve$/.exec(asked)?.[1]
+  if (approved !== undefined) {
+    steering.approve(Number(approved))
     return empty(204)
   }
   const runId = /^POST runs\/(\d+)\/complete$/.exec(asked)?.[1]

@@ -12,7 +12,7 @@ import { fullRepository } from './repository-object.ts'
 import type { RunBook } from './run-book.ts'
 import { listRuns, pageLinks } from './run-listing.ts'
 import { runObject, runPageUrl, workflowObject } from './run-object.ts'
-import { type Settings, settleWorkflow, type Workflow } from './settings.ts'
+import { type Settings, type Workflow, workflowOf } from './settings.ts'
 import type { SimulatedRun } from './simulated-run.ts'
 
 export interface ApiRequest {
@@ -71,7 +71,7 @@ function operationAnswer(request: ApiRequest, world: ApiWorld, version: ApiVersi
   const run = runId === undefined ? undefined : book.find(runId)
   if (!run || world.now() < run.createdAt + settings.getDelayMs) return refusal(404, 'Not Found')
   if (operation === 'cancel') return cancel(run, book)
-  if (operation === 'rerun') return rerun(run, book)
+  if (operation === 'rerun') return rerun(run, book, settings)
   return json(200, shown(run, settings, request.at))
 }
 
@@ -122,17 +122,14 @@ function cancel(run: SimulatedRun, book: RunBook): Answer {
   return json(202, {})
 }
 
-function rerun(run: SimulatedRun, book: RunBook): Answer {
+function rerun(run: SimulatedRun, book: RunBook, settings: Settings): Answer {
   if (run.status !== 'completed') return refusal(403, 'This workflow is already running')
-  book.rerun(run.id)
+  book.rerun(run.id, workflowOf(run, settings))
   return json(201, {})
 }
 
 function shown(run: SimulatedRun, settings: Settings, at: Addresses) {
-  // A run found again in a data directory may be of a workflow that this start was not told of.
-  const forgotten = settleWorkflow({ file: run.workflow }, 0)
-  const workflow = settings.workflows.find((one) => one.file === run.workflow) ?? forgotten
-  return runObject(run, workflow, settings, at)
+  return runObject(run, workflowOf(run, settings), settings, at)
 }
 
 function rateLimitAnswer(rateLimit: RateLimit, version: ApiVersion): Answer {

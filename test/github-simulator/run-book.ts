@@ -2,6 +2,7 @@
 // Ids ascend in that order, also across restarts and for runs that a fault creates late.
 import { createHash } from 'node:crypto'
 import { openJournal } from './journal.ts'
+import { createRunGroups } from './run-groups.ts'
 import type { RunRecord, RunStatus } from './run-life.ts'
 import * as life from './run-life.ts'
 import type { Settings, Workflow } from './settings.ts'
@@ -26,9 +27,12 @@ export interface RunBook {
   find(runId: number): SimulatedRun | undefined
   hold(runId: number, status?: RunStatus): void
   release(runId?: number): void
+  /** Starts a run that waits for a reviewer. */
+  approve(runId: number): void
   cancel(runId: number): void
   complete(runId: number, conclusion?: string): void
-  rerun(runId: number): void
+  /** @param workflow the run's, whose settings may have changed */
+  rerun(runId: number, workflow: Workflow): void
   life: Life
   close(): void
 }
@@ -59,15 +63,20 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
     newestId = Math.max(record.id, newestId)
   }
 
-  for (const record of journal.found as RunRecord[]) remember(record)
-
   function keep(record: RunRecord): void {
     remember(record)
     journal.append(record)
   }
 
-  function newLife(at: number) {
+  const groups = createRunGroups({ find: (runId) => records.get(runId), keep })
+  for (const record of journal.found as RunRecord[]) remember(record)
+  for (const record of records.values()) groups.restore(record)
+
+  function newLife(workflow: Workflow, inputs: Record<string, string>, at: number) {
     return {
+      group: workflow.concurrency?.group(inputs).toLowerCase() ?? null,
+      pendingSince: null,
+      needsApproval: workflow.needsApproval,
       attemptStartedAt: at,
       lifeFrom: at,
       queuedMs: book.queuedMs,
@@ -81,7 +90,7 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
 
   function record(workflow: Workflow, ref: string, inputs: Record<string, string>, at: number): number {
     const id = newestId + 1
-    keep({
+    begin(workflow, at, {
       id,
       runNumber: (newestNumbers.get(workflow.file) ?? 0) + 1,
       createdAt: at,
@@ -91,20 +100,26 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
       inputs,
       displayTitle: displayTitle(workflow, inputs),
       runAttempt: 1,
-      ...newLife(at),
+      ...newLife(workflow, inputs, at),
     })
     return id
   }
 
-  function createDue(): void {
+  function begin(workflow: Workflow, at: number, run: RunRecord): void {
+    keep(groups.enter(run, workflow.concurrency?.cancelInProgress ?? false, at))
+  }
+
+  /** What has come about since somebody last looked: late runs, turns in groups. */
+  function settle(): void {
     const at = now()
     const due = late.filter((run) => run.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt)
     late = late.filter((run) => run.dueAt > at)
     for (const run of due) run.make()
+    groups.advance(at)
   }
 
   function change(runId: number, to: (run: RunRecord) => RunRecord): void {
-    createDue()
+    settle()
     const run = records.get(runId)
     if (!run) throw new Error(`no run ${runId}`)
     if (life.stateAt(run, now()).status !== 'completed') keep(to(run))
@@ -113,7 +128,7 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
   return {
     life: book,
     create: (workflow, ref, inputs) => {
-      createDue()
+      settle()
       return record(workflow, ref, inputs, now())
     },
     createLater: (workflow, ref, inputs, delayMs) => {
@@ -121,15 +136,15 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
       late.push({ dueAt, make: () => record(workflow, ref, inputs, dueAt) })
     },
     lateRuns: () => {
-      createDue()
+      settle()
       return late.length
     },
     all: () => {
-      createDue()
+      settle()
       return [...records.values()].map((run) => seenAt(run, now()))
     },
     find: (runId) => {
-      createDue()
+      settle()
       const run = records.get(runId)
       return run && seenAt(run, now())
     },
@@ -141,12 +156,22 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
       const ids = runId === undefined ? [...records.keys()] : [runId]
       for (const id of ids) change(id, (run) => (run.held ? life.released(run, now()) : run))
     },
+    approve: (runId) => {
+      settle()
+      const run = records.get(runId)
+      if (!run || life.stateAt(run, now()).status !== 'waiting') {
+        throw new Error(`no run ${runId} waits for a reviewer`)
+      }
+      keep(life.approved(run, now()))
+    },
     cancel: (runId) => change(runId, (run) => life.cancelled(run, now())),
     complete: (runId, conclusion) => change(runId, (run) => life.completed(run, conclusion, now())),
-    rerun: (runId) => {
+    rerun: (runId, workflow) => {
+      settle()
       const run = records.get(runId)
       if (!run) throw new Error(`no run ${runId}`)
-      keep({ ...run, ...newLife(now()), runAttempt: run.runAttempt + 1 })
+      const attempt = { ...newLife(workflow, run.inputs, now()), runAttempt: run.runAttempt + 1 }
+      begin(workflow, now(), { ...run, ...attempt })
     },
     close: () => journal.close(),
   }

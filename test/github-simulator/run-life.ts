@@ -20,6 +20,12 @@ export interface RunRecord {
   runMs: number
   plannedConclusion: string
   held: { status: RunStatus; since: number } | null
+  /** Its concurrency group, see run-groups.ts. A record of an older start may lack this and the next two. */
+  group?: string | null
+  /** Since when it waits for its turn in the group. */
+  pendingSince?: number | null
+  /** A reviewer must approve before it starts. */
+  needsApproval?: boolean
   cancelAt: number | null
   /** Ended by hand. */
   ended: { at: number; conclusion: string } | null
@@ -36,16 +42,38 @@ export interface RunState {
 export const CANCELLING_MS = 100
 
 export function stateAt(run: RunRecord, now: number): RunState {
-  if (run.ended) return { status: 'completed', conclusion: run.ended.conclusion, since: run.ended.at }
+  const [first, ...later] = statesOf(run)
+  return (run.ended ? later.at(-1) : later.findLast(({ since }) => since <= now)) ?? first
+}
+
+/** The states that it comes into, in order, as far as they are known now. */
+export function statesOf(run: RunRecord): [RunState, ...RunState[]] {
+  const [first, ...later] = undisturbed(run)
+  const ending = endOf(run, later.find(({ status }) => status === 'completed')?.since)
+  if (!ending) return [first, ...later]
+  return [
+    first,
+    ...later.filter(({ status, since }) => status !== 'completed' && since <= ending.since),
+    ending,
+  ]
+}
+
+function undisturbed(run: RunRecord): [RunState, ...RunState[]] {
+  const coming = (status: RunStatus, since: number): RunState => ({ status, conclusion: null, since })
+  if (run.pendingSince != null) return [coming('pending', run.pendingSince)]
+  if (run.held) return [coming(run.held.status, run.held.since)]
   const startsAt = run.lifeFrom + run.queuedMs
-  const endsAt = run.held ? Number.POSITIVE_INFINITY : startsAt + run.runMs
-  if (run.cancelAt !== null && run.cancelAt <= now && run.cancelAt < endsAt) {
-    return { status: 'completed', conclusion: 'cancelled', since: run.cancelAt }
-  }
-  if (endsAt <= now) return { status: 'completed', conclusion: run.plannedConclusion, since: endsAt }
-  if (run.held) return { status: run.held.status, conclusion: null, since: run.held.since }
-  if (startsAt <= now) return { status: 'in_progress', conclusion: null, since: startsAt }
-  return { status: 'queued', conclusion: null, since: run.lifeFrom }
+  const queued = coming('queued', run.lifeFrom)
+  if (run.needsApproval) return [queued, coming('waiting', startsAt)]
+  const completed = { ...coming('completed', startsAt + run.runMs), conclusion: run.plannedConclusion }
+  return [queued, coming('in_progress', startsAt), completed]
+}
+
+/** How someone ends it. A cancellation that comes too late changes nothing. */
+function endOf(run: RunRecord, endsAt = Number.POSITIVE_INFINITY): RunState | undefined {
+  if (run.ended) return { status: 'completed', conclusion: run.ended.conclusion, since: run.ended.at }
+  if (run.cancelAt === null || run.cancelAt >= endsAt) return undefined
+  return { status: 'completed', conclusion: 'cancelled', since: run.cancelAt }
 }
 
 export function held(run: RunRecord, status: RunStatus, now: number): RunRecord {
@@ -56,6 +84,16 @@ export function held(run: RunRecord, status: RunStatus, now: number): RunRecord 
 export function released(run: RunRecord, now: number): RunRecord {
   const queuedMs = run.held?.status === 'in_progress' ? 0 : run.queuedMs
   return { ...run, held: null, lifeFrom: now, queuedMs }
+}
+
+/** Starts at once what waited for a reviewer. */
+export function approved(run: RunRecord, now: number): RunRecord {
+  return { ...run, held: null, needsApproval: false, lifeFrom: now, queuedMs: 0 }
+}
+
+/** Its turn in its group has come. */
+export function inTurn(run: RunRecord, now: number): RunRecord {
+  return { ...run, pendingSince: null, lifeFrom: now, held: run.held && { ...run.held, since: now } }
 }
 
 export function cancelled(run: RunRecord, now: number): RunRecord {

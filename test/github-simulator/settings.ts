@@ -36,6 +36,16 @@ export interface WorkflowConfig {
   refs?: string[] | undefined
   /** Whether the file has a `run-name` that puts the promotion id into display_title. */
   runName?: boolean | undefined
+  /** Its job's environment has required reviewers: each run waits until it is approved. */
+  needsApproval?: boolean | undefined
+  /** The file's `concurrency`: the group that its expression makes of the inputs. */
+  concurrency?: Concurrency | undefined
+}
+
+export interface Concurrency {
+  group(inputs: Readonly<Record<string, string>>): string
+  /** false by default: a newer run then waits, and replaces only one that waits as well. */
+  cancelInProgress?: boolean | undefined
 }
 
 export interface Workflow {
@@ -47,6 +57,8 @@ export interface Workflow {
   inputs: Record<string, { required?: boolean | undefined }> | 'any'
   refs: string[]
   runName: boolean
+  needsApproval: boolean
+  concurrency: Concurrency | undefined
 }
 
 export interface Settings {
@@ -102,5 +114,12 @@ export function settleWorkflow(config: WorkflowConfig, id: number): Workflow {
     inputs: config.inputs ?? 'any',
     refs: config.refs ?? ['main'],
     runName: config.runName ?? true,
+    needsApproval: config.needsApproval ?? false,
+    concurrency: config.concurrency,
   }
+}
+
+/** A run found again in a data directory may be of a workflow that this start was not told of. */
+export function workflowOf({ workflow }: { workflow: string }, { workflows }: Settings): Workflow {
+  return workflows.find(({ file }) => file === workflow) ?? settleWorkflow({ file: workflow }, 0)
 }

@@ -46,6 +46,8 @@ export interface Simulator {
   hold(runId?: number, status?: RunStatus): void
   /** Lets a held run go on; without a run all of them, and later ones. */
   release(runId?: number): void
+  /** A reviewer lets a run start that is `waiting`. @throws where it is not */
+  approve(runId: number): void
   /** The life of later runs and attempts. */
   setLife(life: LifeChange): void
   /** Disables a workflow, takes a ref away, …, from now on. */
@@ -93,6 +95,7 @@ export async function startSimulator(
       else book.hold(runId, status)
     },
     release: book.release,
+    approve: book.approve,
     setLife: (life) => {
       Object.assign(book.life, defined(life))
     },
