@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type Answer, empty, json, parsedJson, refusal } from './answer.ts'
 import { faultSchema } from './faults.ts'
 import type { Simulator } from './simulator.ts'
+import { webhookFaultSchema } from './webhook-faults.ts'
 
 export type Steering = Omit<Simulator, 'url' | 'close' | 'dispatches'>
 
@@ -17,6 +18,7 @@ const lifeSchema = z.strictObject({
 const holdSchema = z.strictObject({ runId: z.int().optional(), status: statusSchema.optional() })
 const releaseSchema = z.strictObject({ runId: z.int().optional() })
 const completeSchema = z.strictObject({ conclusion: z.string().optional() })
+const webhookSchema = z.strictObject({ url: z.url({ protocol: /^https?$/ }), secret: z.string().optional() })
 const workflowSchema = z.strictObject({
   state: z.enum(['active', 'disabled_manually']).optional(),
   trigger: z.boolean().optional(),
@@ -41,6 +43,7 @@ export function adminAnswer(method: string, pathname: string, rawBody: string, s
 function verb(asked: string, body: unknown, steering: Steering): Answer {
   if (asked === 'GET log') return json(200, steering.log)
   if (asked === 'GET runs') return json(200, steering.runs)
+  if (asked === 'GET deliveries') return json(200, steering.deliveries)
   if (asked === 'POST faults') {
     const faults = z.array(faultSchema).parse(Array.isArray(body) ? body : [body])
     for (const fault of faults) steering.fault(fault)
@@ -49,6 +52,16 @@ function verb(asked: string, body: unknown, steering: Steering): Answer {
   if (asked === 'DELETE faults') {
     steering.clearFaults()
     return empty(204)
+  }
+  if (asked === 'POST webhook-faults') {
+    steering.webhookFault(webhookFaultSchema.parse(body))
+    return empty(204)
+  }
+  if (asked === 'POST webhooks') return json(201, { id: steering.subscribe(webhookSchema.parse(body)) })
+  const delivery = /^POST deliveries\/(\d+)\/redeliver$/.exec(asked)?.[1]
+  if (delivery !== undefined) {
+    void steering.redeliver(Number(delivery))
+    return empty(202)
   }
   if (asked === 'POST life') {
     steering.setLife(lifeSchema.parse(body))

@@ -1,9 +1,10 @@
-// The faults that a test orders: taken in the order in which they were added, each for so many requests.
+// The faults that a test orders for requests: taken in the order in which they were added, each for so many.
 // "after" means that the request has taken effect (a dispatch has started its run) before the fault is felt.
 import { z } from 'zod'
 import type { Answer } from './answer.ts'
 import { json } from './answer.ts'
 import type { Operation } from './api-route.ts'
+import { createFaultQueue, timesSchema } from './fault-queue.ts'
 
 export const faultSchema = z.strictObject({
   kind: z.enum([
@@ -19,10 +20,7 @@ export const faultSchema = z.strictObject({
   ]),
   /** `dispatch` when not given. */
   on: z.enum(['dispatch', 'get-run', 'list-runs', 'repository', 'workflow', 'any']).optional(),
-  /** How many requests it takes, 1 when not given. */
-  times: z
-    .union([z.int().positive(), z.literal('Infinity').transform(() => Number.POSITIVE_INFINITY)])
-    .optional(),
+  times: timesSchema,
   status: z.int().min(200).max(599).optional(),
   message: z.string().optional(),
   headers: z.record(z.string(), z.string()).optional(),
@@ -43,21 +41,11 @@ export interface Faults {
 }
 
 export function createFaults(): Faults {
-  let waiting: { fault: Fault; left: number }[] = []
+  const { add, clear, take } = createFaultQueue<Fault>()
   return {
-    add: (fault) => {
-      waiting.push({ fault, left: fault.times ?? 1 })
-    },
-    clear: () => {
-      waiting = []
-    },
-    take: (operation, promotionId) => {
-      const met = waiting.find(({ fault }) => applies(fault, operation, promotionId))
-      if (!met) return undefined
-      met.left -= 1
-      waiting = waiting.filter(({ left }) => left > 0)
-      return met.fault
-    },
+    add,
+    clear,
+    take: (operation, promotionId) => take((fault) => applies(fault, operation, promotionId)),
   }
 }
 

@@ -42,6 +42,7 @@ const LINKS = {
   teams_url: '/teams',
   trees_url: '/git/trees{/sha}',
 }
+export const REPOSITORY_ID = 1_296_269
 const CREATED_AT = '2026-01-01T00:00:00Z'
 
 /** As it stands inside a run. */
@@ -49,7 +50,7 @@ export function minimalRepository({ owner, repo }: Settings, at: Addresses) {
   const url = `${at.api}/repos/${owner}/${repo}`
   const links = Object.entries(LINKS).map(([name, path]) => [name, `${url}${path}`])
   return {
-    id: 1_296_269,
+    id: REPOSITORY_ID,
     node_id: 'MDEwOlJlcG9zaXRvcnkxMjk2MjY5',
     name: repo,
     full_name: `${owner}/${repo}`,

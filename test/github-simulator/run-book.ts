@@ -34,6 +34,15 @@ export interface RunBook {
   /** @param workflow the run's, whose settings may have changed */
   rerun(runId: number, workflow: Workflow): void
   life: Life
+  /** What has come about since somebody last looked: late runs, turns in groups. */
+  settle(): void
+  /** When the next late run is due, ms since the epoch; infinite where none is. */
+  nextLateAt(): number
+  record(runId: number): RunRecord | undefined
+  /** Oldest first. */
+  records(): IterableIterator<RunRecord>
+  /** Calls back before a run is changed and after it, with its id; without one when a late run was ordered. */
+  watch(changing: (runId?: number) => void): void
   close(): void
 }
 
@@ -50,6 +59,7 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
   const newestNumbers = new Map<string, number>()
   let newestId = FIRST_RUN_ID - 1
   let late: LateRun[] = []
+  let watcher: (runId?: number) => void = () => {}
   const book: Life = {
     queuedMs: settings.queuedMs,
     runMs: settings.runMs,
@@ -64,8 +74,10 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
   }
 
   function keep(record: RunRecord): void {
+    watcher(record.id)
     remember(record)
     journal.append(record)
+    watcher(record.id)
   }
 
   const groups = createRunGroups({ find: (runId) => records.get(runId), keep })
@@ -109,7 +121,6 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
     keep(groups.enter(run, workflow.concurrency?.cancelInProgress ?? false, at))
   }
 
-  /** What has come about since somebody last looked: late runs, turns in groups. */
   function settle(): void {
     const at = now()
     const due = late.filter((run) => run.dueAt <= at).sort((a, b) => a.dueAt - b.dueAt)
@@ -134,6 +145,7 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
     createLater: (workflow, ref, inputs, delayMs) => {
       const dueAt = now() + delayMs
       late.push({ dueAt, make: () => record(workflow, ref, inputs, dueAt) })
+      watcher()
     },
     lateRuns: () => {
       settle()
@@ -172,6 +184,13 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
       if (!run) throw new Error(`no run ${runId}`)
       const attempt = { ...newLife(workflow, run.inputs, now()), runAttempt: run.runAttempt + 1 }
       begin(workflow, now(), { ...run, ...attempt })
+    },
+    settle,
+    nextLateAt: () => Math.min(...late.map(({ dueAt }) => dueAt)),
+    record: (runId) => records.get(runId),
+    records: () => records.values(),
+    watch: (changing) => {
+      watcher = changing
     },
     close: () => journal.close(),
   }

@@ -22,8 +22,18 @@ export interface SimulatorOptions {
   /** Requests in each window of `rateLimitWindowMs` (an hour). An Enterprise Server has a limit only when this is set. */
   rateLimit?: number | undefined
   rateLimitWindowMs?: number | undefined
+  /** Who is told of runs from the start. */
+  webhooks?: WebhookConfig[] | undefined
+  /** How long an answer to a webhook may take: 10 s, as at GitHub. */
+  webhookTimeoutMs?: number | undefined
   /** Runs and log are kept there (append-only JSONL) and found again. One simulator a directory. */
   dataDir?: string | undefined
+}
+
+export interface WebhookConfig {
+  url: string
+  /** Signs what is sent; without it nothing is signed. */
+  secret?: string | undefined
 }
 
 export interface WorkflowConfig {
@@ -76,6 +86,8 @@ export interface Settings {
   getDelayMs: number
   rateLimit: number | undefined
   rateLimitWindowMs: number
+  webhooks: WebhookConfig[]
+  webhookTimeoutMs: number
   dataDir: string | undefined
 }
 
@@ -100,6 +112,8 @@ export function settle(options: SimulatorOptions): Settings {
     getDelayMs: options.getDelayMs ?? 0,
     rateLimit: options.rateLimit ?? (mode === 'ghes' ? undefined : 5000),
     rateLimitWindowMs: options.rateLimitWindowMs ?? 3_600_000,
+    webhooks: (options.webhooks ?? []).map(checkedWebhook),
+    webhookTimeoutMs: options.webhookTimeoutMs ?? 10_000,
     dataDir: options.dataDir,
   }
 }
@@ -117,6 +131,12 @@ export function settleWorkflow(config: WorkflowConfig, id: number): Workflow {
     needsApproval: config.needsApproval ?? false,
     concurrency: config.concurrency,
   }
+}
+
+/** @throws where nothing can be sent to its address */
+export function checkedWebhook(webhook: WebhookConfig): WebhookConfig {
+  if (/^https?:$/.test(new URL(webhook.url).protocol)) return webhook
+  throw new Error(`a webhook's address begins with http:// or https://, not ${webhook.url}`)
 }
 
 /** A run found again in a data directory may be of a workflow that this start was not told of. */

@@ -1,5 +1,5 @@
 // A run as it is seen from outside at one moment.
-import { type RunRecord, type RunStatus, stateAt } from './run-life.ts'
+import { type RunRecord, type RunState, type RunStatus, stateAt } from './run-life.ts'
 import type { Workflow } from './settings.ts'
 
 export interface SimulatedRun {
@@ -21,7 +21,10 @@ export interface SimulatedRun {
 }
 
 export function seenAt(run: RunRecord, now: number): SimulatedRun {
-  const state = stateAt(run, now)
+  return seenIn(run, stateAt(run, now))
+}
+
+export function seenIn(run: RunRecord, state: RunState): SimulatedRun {
   return {
     id: run.id,
     runNumber: run.runNumber,

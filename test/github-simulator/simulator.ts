@@ -11,17 +11,30 @@ import { createReceiver } from './receiver.ts'
 import { type LogEntry, openRequestLog } from './request-log.ts'
 import { type Life, openRunBook } from './run-book.ts'
 import type { RunStatus } from './run-life.ts'
-import { type SimulatorOptions, settle, settleWorkflow, type WorkflowConfig } from './settings.ts'
+import { openRunNews } from './run-news.ts'
+import {
+  type SimulatorOptions,
+  settle,
+  settleWorkflow,
+  type WebhookConfig,
+  type WorkflowConfig,
+} from './settings.ts'
 import type { SimulatedRun } from './simulated-run.ts'
+import type { Delivery } from './webhook-deliveries.ts'
+import type { WebhookFault } from './webhook-faults.ts'
+import { createWebhooks } from './webhooks.ts'
 
 export type {
   ArrivedRequest,
+  Delivery,
   Fault,
   Instants,
   LogEntry,
   RunStatus,
   SimulatedRun,
   SimulatorOptions,
+  WebhookConfig,
+  WebhookFault,
   WorkflowConfig,
 }
 
@@ -36,6 +49,9 @@ export interface Simulator {
   readonly lateRuns: number
   /** Adds a fault; on dispatches and for one request unless it says otherwise. */
   fault(fault: Fault): void
+  /** Adds a fault of deliveries: late, swapped, twice, dropped. */
+  webhookFault(fault: WebhookFault): void
+  /** Those of requests and those of deliveries. */
   clearFaults(): void
   /** Ends a run now, with the conclusion it was going to have if none is given. A completed run stays as it is. */
   complete(runId: number, conclusion?: string): void
@@ -52,6 +68,12 @@ export interface Simulator {
   setLife(life: LifeChange): void
   /** Disables a workflow, takes a ref away, …, from now on. */
   setWorkflow(file: string, change: Omit<WorkflowConfig, 'file'>): void
+  /** Tells an address of every run from now on, as GitHub's webhooks do. @returns the hook's id */
+  subscribe(hook: WebhookConfig): number
+  /** Of webhooks, in the order in which they were sent. */
+  readonly deliveries: readonly Delivery[]
+  /** As a person does it at GitHub: the same body and guid once more. @throws where no delivery has this id */
+  redeliver(deliveryId: number): Promise<Delivery>
   /** The dispatch POSTs of the log. */
   dispatches(): LogEntry[]
   /** Ends every connection and wait. */
@@ -76,6 +98,9 @@ export async function startSimulator(
   const closing = new AbortController()
   const rateLimit = createRateLimit(settings.rateLimit, settings.rateLimitWindowMs, now)
   const world: ApiWorld = { settings, book, rateLimit, now }
+  const addresses = () => ({ pages: url, api: settings.mode === 'ghes' ? `${url}/api/v3` : url })
+  const webhooks = createWebhooks({ settings, addresses, now })
+  let news: { close(): void } | undefined
 
   const steering: Steering = {
     get log() {
@@ -88,7 +113,11 @@ export async function startSimulator(
       return book.lateRuns()
     },
     fault: faults.add,
-    clearFaults: faults.clear,
+    webhookFault: webhooks.fault,
+    clearFaults: () => {
+      faults.clear()
+      webhooks.clearFaults()
+    },
     complete: book.complete,
     hold: (runId, status) => {
       if (runId === undefined) book.life.heldAs = status ?? 'queued'
@@ -96,6 +125,12 @@ export async function startSimulator(
     },
     release: book.release,
     approve: book.approve,
+    subscribe: (hook) => {
+      news ??= openRunNews(book, now, webhooks.tell)
+      return webhooks.subscribe(hook)
+    },
+    deliveries: webhooks.deliveries,
+    redeliver: webhooks.redeliver,
     setLife: (life) => {
       Object.assign(book.life, defined(life))
     },
@@ -118,6 +153,9 @@ export async function startSimulator(
     throw error
   })
 
+  const url = `http://${reachable(settings.host)}:${server.port}`
+  for (const hook of settings.webhooks) steering.subscribe(hook)
+
   function closeFiles(): void {
     book.close()
     log.close()
@@ -125,13 +163,14 @@ export async function startSimulator(
 
   async function close(): Promise<void> {
     closing.abort()
-    await server.close()
+    news?.close()
+    await Promise.all([server.close(), webhooks.close()])
     closeFiles()
   }
 
   // Added to the same object, since a copy would read its log and runs only once.
   return Object.assign(steering, {
-    url: `http://${reachable(settings.host)}:${server.port}`,
+    url,
     dispatches: () => log.entries.filter(({ method, path }) => isDispatch(method, path)),
     close,
   })

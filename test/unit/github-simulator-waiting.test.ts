@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Concurrency } from '../github-simulator/settings.ts'
+import { openRunBook } from '../github-simulator/run-book.ts'
+import { type Concurrency, settle, workflowOf } from '../github-simulator/settings.ts'
 import type { SimulatorOptions } from '../github-simulator/simulator.ts'
 import { eventually, LONG, REPO, simulatorOf } from '../support/simulator.ts'
 
@@ -12,14 +13,19 @@ const FILE = 'cd_pipeline.yml'
 describe('a run whose environment has reviewers', () => {
   const reviewed: SimulatorOptions = { ...LONG, workflows: [{ file: FILE, needsApproval: true }] }
 
-  test('is waiting after it was queued, and starts at once when it is approved', async () => {
-    const { simulator, start } = await simulatorOf({ ...reviewed, queuedMs: 700 })
+  test('is waiting, and starts at once when it is approved', async () => {
+    const { simulator, start } = await simulatorOf(reviewed)
     const id = await start()
-    expect(simulator.runs[0]?.status).toBe('queued')
-    expect(() => simulator.approve(id)).toThrow(`no run ${id} waits for a reviewer`)
-    await eventually(() => simulator.runs[0]?.status).toBe('waiting')
+    expect(simulator.runs[0]?.status).toBe('waiting')
     simulator.approve(id)
     expect(simulator.runs[0]?.status).toBe('in_progress')
+    expect(() => simulator.approve(id)).toThrow(`no run ${id} waits for a reviewer`)
+  })
+
+  test('is queued before, and cannot be approved yet', async () => {
+    const { simulator, start } = await simulatorOf({ ...reviewed, queuedMs: 60_000 })
+    const id = await start()
+    expect(simulator.runs[0]?.status).toBe('queued')
     expect(() => simulator.approve(id)).toThrow(`no run ${id} waits for a reviewer`)
   })
 
@@ -87,12 +93,18 @@ describe('a concurrency group', () => {
     expect(simulator.runs.map((run) => run.status)).toEqual(['in_progress', 'in_progress', 'pending'])
   })
 
-  test('gives the turn at the instant at which it came, however late somebody looks', async () => {
-    const { simulator, start } = await simulatorOf({ ...grouped(), runMs: 300 })
-    const [first, second] = [await start(of('a', '1')), await start(of('a', '2'))]
-    await eventually(() => simulator.runs.every((run) => run.conclusion === 'success')).toBe(true)
-    const [before, after] = [first, second].map((id) => simulator.runs.find((run) => run.id === id))
-    expect(after?.updatedAt).toBe((before?.updatedAt ?? 0) + 300)
+  test('gives the turn at the instant at which it came, however late somebody looks', () => {
+    let now = 1_000
+    const settings = settle({ ...grouped(), runMs: 300 })
+    const book = openRunBook(settings, () => now)
+    for (const version of ['1', '2', '3'])
+      book.create(workflowOf({ workflow: FILE }, settings), 'main', of('a', version))
+    now = 100_000
+    expect(book.all().map((run) => [run.conclusion, run.updatedAt])).toEqual([
+      ['success', 1_300],
+      ['cancelled', 1_000],
+      ['success', 1_600],
+    ])
   })
 
   test('passes over a pending run that was cancelled', async () => {

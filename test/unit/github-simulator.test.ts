@@ -19,6 +19,7 @@ import {
   type SimulatorOptions,
   startSimulator,
 } from '../github-simulator/simulator.ts'
+import { signatureOf } from '../github-simulator/webhook-post.ts'
 import {
   type Ask,
   callerOf,
@@ -30,6 +31,7 @@ import {
   simulatorOf,
   WORKFLOW,
 } from '../support/simulator.ts'
+import { openWebhookReceiver, SECRET } from '../support/webhook-receiver.ts'
 
 const NEWER = { 'x-github-api-version': '2026-03-10' }
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -233,7 +235,7 @@ describe('every answer', () => {
   })
 
   test('is 403 once the limit is used up, until the window ends; /rate_limit costs nothing', async () => {
-    const { simulator, get, dispatch } = await simulatorOf({ rateLimit: 1, rateLimitWindowMs: 700 })
+    const { simulator, get, dispatch } = await simulatorOf({ rateLimit: 1, rateLimitWindowMs: 1500 })
     expect((await get(REPO)).status).toBe(200)
     const limited = await dispatch()
     expect(limited.status).toBe(403)
@@ -761,7 +763,14 @@ describe('the program', () => {
   const MAIN = fileURLToPath(new URL('../github-simulator/main.ts', import.meta.url))
 
   async function startProgram(...flags: string[]) {
-    const child = spawn(process.execPath, [MAIN, ...flags], { stdio: ['pipe', 'pipe', 'inherit'] })
+    return startProgramWith({}, ...flags)
+  }
+
+  async function startProgramWith(env: Record<string, string>, ...flags: string[]) {
+    const child = spawn(process.execPath, [MAIN, ...flags], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    })
     onTestFinished(() => {
       child.kill('SIGKILL')
     })
@@ -811,13 +820,25 @@ describe('the program', () => {
     expect(await exitOf(child)).toEqual([0, null])
   })
 
-  test('refuses flags that it cannot read', async () => {
-    const wrong = [['--port', 'high'], ['--mode', 'gitlab'], ['--unknown']]
-    const exits = wrong.map((flags) => exitOf(spawn(process.execPath, [MAIN, ...flags], { stdio: 'ignore' })))
-    expect(await Promise.all(exits)).toEqual([
-      [2, null],
-      [2, null],
-      [2, null],
+  test('tells of its runs, signed with the secret of its environment, and lets them wait for a reviewer', async () => {
+    const receiver = await openWebhookReceiver()
+    const flags = ['--webhook-url', receiver.url, '--needs-approval', '--queued-ms', '0', '--run-ms', '60000']
+    const { start, post } = await startProgramWith({ GITHUB_WEBHOOK_SECRET: SECRET }, ...flags)
+    const id = await start()
+    await eventually(() => receiver.received).toHaveLength(1)
+    await post(`/_simulator/runs/${id}/approve`)
+    await eventually(() => receiver.received.map(({ payload }) => payload.action)).toEqual([
+      'requested',
+      'in_progress',
     ])
+    for (const { headers, text } of receiver.received) {
+      expect(headers['x-hub-signature-256']).toBe(signatureOf(text, SECRET))
+    }
+  })
+
+  test('refuses flags that it cannot read', async () => {
+    const wrong = [['--port', 'high'], ['--mode', 'gitlab'], ['--webhook-url', 'ftp://x'], ['--unknown']]
+    const exits = wrong.map((flags) => exitOf(spawn(process.execPath, [MAIN, ...flags], { stdio: 'ignore' })))
+    expect(await Promise.all(exits)).toEqual(wrong.map(() => [2, null]))
   })
 })
