@@ -2,7 +2,7 @@
  * A simulator of a test's own, and a caller of its API that holds every answer against what GitHub publishes of it.
  */
 import { expect, onTestFinished } from 'vitest'
-import { restContract, type Server } from '../github-simulator/contract/rest-contract.ts'
+import { type RestContract, restContract, type Server } from '../github-simulator/contract/rest-contract.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../github-simulator/simulator.ts'
 
 export const REPO = '/repos/acme/models'
@@ -89,9 +89,9 @@ export function callerOf(url: string, mode: SimulatorOptions['mode'] = 'github')
   return { ask, get, post, dispatch, start }
 }
 
-const contracts = new Map<Server, ReturnType<typeof restContract>>()
+const contracts = new Map<Server, RestContract>([['2022-11-28', restContract('2022-11-28')]])
 
-export function contractOf(server: Server) {
+export function contractOf(server: Server): RestContract {
   const contract = contracts.get(server) ?? restContract(server)
   contracts.set(server, contract)
   return contract

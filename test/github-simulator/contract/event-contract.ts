@@ -1,9 +1,8 @@
 // The webhook event `workflow_run` as GitHub describes it: its headers and its payload.
 import { readFileSync } from 'node:fs'
+import type { RunAction } from '../run-news.ts'
 import { type JsonObject, merged } from './merge-patch.ts'
-import { createValidator } from './validator.ts'
-
-export type RunAction = 'requested' | 'in_progress' | 'completed'
+import { createValidator, type Validator } from './validator.ts'
 
 export interface Delivered {
   /** Names in lower case. */
@@ -11,19 +10,30 @@ export interface Delivered {
   payload: unknown
 }
 
+interface EventContract {
+  headers: string[]
+  validator: Validator
+}
+
+const contracts = new Map<RunAction, EventContract>()
+
 /** @returns what is wrong with the delivery, empty where nothing is */
 export function eventProblems(action: RunAction, { headers, payload }: Delivered): string[] {
+  const contract = contracts.get(action) ?? contractOf(action)
+  contracts.set(action, contract)
+  const missing = contract.headers.filter((name) => typeof headers[name.toLowerCase()] !== 'string')
+  return [
+    ...missing.map((name) => `no header ${name}`),
+    ...contract.validator.problems(payload, ['operations', 'workflow_run', 'body']),
+  ]
+}
+
+function contractOf(action: RunAction): EventContract {
   const { patches, source: _, ...completed } = read('workflow-run-event.json')
   const patch = (patches as Record<string, JsonObject>)[action] ?? {}
   const description = merged(merged(completed, patch), MENDED)
   const parameters = at(description, ['operations', 'workflow_run']).parameters as JsonObject[]
-  const missing = parameters
-    .map(({ name }) => String(name))
-    .filter((name) => typeof headers[name.toLowerCase()] !== 'string')
-  return [
-    ...missing.map((name) => `no header ${name}`),
-    ...createValidator(description).problems(payload, ['operations', 'workflow_run', 'body']),
-  ]
+  return { headers: parameters.map(({ name }) => String(name)), validator: createValidator(description) }
 }
 
 /** Published by people, and older than the description. There is none of `in_progress`. */

@@ -51,6 +51,12 @@ export function restContract(server: Server): RestContract {
   const description = merged(merged(base, patch), MENDED)
   const operations = description.operations as unknown as Record<string, Operation>
   const validator = createValidator(description)
+  // Compiled now: a test that watches a clock is not to wait for it.
+  for (const [name, { responses }] of Object.entries(operations)) {
+    const described = Object.keys(responses).filter((status) => responses[status])
+    for (const status of described) validator.problems(null, ['operations', name, 'responses', status])
+  }
+  validator.problems(null, ['schemas', 'refusal'])
 
   return {
     requestProblems: (request) => {
