@@ -51,6 +51,7 @@ export async function openWorld({ workers, runName, timing, striker, program, ar
           workflows: [{ file: WORKFLOW, runName }],
           listDelayMs: timing.listDelayMs,
           rateLimit: 1_000_000_000,
+          bareRuns: true,
         },
         {
           arrived: (request) => striker.arrived(request, slotAt.get(request.host)),

@@ -11,7 +11,7 @@ import type { RateLimit } from './rate-limit.ts'
 import { fullRepository } from './repository-object.ts'
 import type { RunBook } from './run-book.ts'
 import { listRuns, pageLinks } from './run-listing.ts'
-import { runObject, runPageUrl, workflowObject } from './run-object.ts'
+import { bareRunObject, runObject, runPageUrl, workflowObject } from './run-object.ts'
 import { type Settings, type Workflow, workflowOf } from './settings.ts'
 import type { SimulatedRun } from './simulated-run.ts'
 
@@ -129,6 +129,7 @@ function rerun(run: SimulatedRun, book: RunBook, settings: Settings): Answer {
 }
 
 function shown(run: SimulatedRun, settings: Settings, at: Addresses) {
+  if (settings.bareRuns) return bareRunObject(run, settings, at)
   return runObject(run, workflowOf(run, settings), settings, at)
 }
 

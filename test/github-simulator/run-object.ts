@@ -63,6 +63,21 @@ export function runObject(
   }
 }
 
+/** What a client of runs goes by, and nothing around it. */
+export function bareRunObject(run: SimulatedRun, settings: Settings, at: Addresses) {
+  return {
+    id: run.id,
+    display_title: run.displayTitle,
+    run_attempt: run.runAttempt,
+    event: 'workflow_dispatch',
+    status: run.status,
+    conclusion: run.conclusion,
+    html_url: runPageUrl(run.id, settings, at),
+    created_at: toSecond(run.createdAt),
+    updated_at: toSecond(run.updatedAt),
+  }
+}
+
 export function workflowObject(workflow: Workflow, settings: Settings, at: Addresses) {
   const { owner, repo } = settings
   return {

@@ -22,6 +22,8 @@ export interface SimulatorOptions {
   /** Requests in each window of `rateLimitWindowMs` (an hour). An Enterprise Server has a limit only when this is set. */
   rateLimit?: number | undefined
   rateLimitWindowMs?: number | undefined
+  /** Runs are shown without what surrounds them (repository, actor, addresses): a tenth of GitHub's size, for speed. */
+  bareRuns?: boolean | undefined
   /** Who is told of runs from the start. */
   webhooks?: WebhookConfig[] | undefined
   /** How long an answer to a webhook may take: 10 s, as at GitHub. */
@@ -86,6 +88,7 @@ export interface Settings {
   getDelayMs: number
   rateLimit: number | undefined
   rateLimitWindowMs: number
+  bareRuns: boolean
   webhooks: WebhookConfig[]
   webhookTimeoutMs: number
   dataDir: string | undefined
@@ -112,6 +115,7 @@ export function settle(options: SimulatorOptions): Settings {
     getDelayMs: options.getDelayMs ?? 0,
     rateLimit: options.rateLimit ?? (mode === 'ghes' ? undefined : 5000),
     rateLimitWindowMs: options.rateLimitWindowMs ?? 3_600_000,
+    bareRuns: options.bareRuns ?? false,
     webhooks: (options.webhooks ?? []).map(checkedWebhook),
     webhookTimeoutMs: options.webhookTimeoutMs ?? 10_000,
     dataDir: options.dataDir,

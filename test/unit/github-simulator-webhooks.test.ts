@@ -80,11 +80,15 @@ describe('what is told of a run', () => {
   })
 
   test('is the turn in a concurrency group and the end of the one that was replaced, without anybody looking', async () => {
-    const { start, receiver, over } = await setup({
-      runMs: 1200,
+    const { simulator, start, receiver, over } = await setup({
+      runMs: 60_000,
       workflows: [{ file: 'cd_pipeline.yml', concurrency: { group: () => 'all' } }],
     })
     const [first, second, third] = [await start(), await start(), await start()]
+    await over(5)
+    simulator.complete(first)
+    await over(7)
+    simulator.complete(third)
     await over(8)
     const of = (id: number) =>
       receiver.received

@@ -38,7 +38,7 @@ export type DispatchAnswer =
   | {
       kind: 'answered'
       status: number
-      /** Parsed JSON, or text where it is none. */
+      /** Parsed JSON, or text where it is none; redacted. */
       body: unknown
       headers: Readonly<Record<string, string>>
       /** Asked after a 404 only: can we read the repository? undefined if that could not be told. */
@@ -168,8 +168,9 @@ export function createGithub(options: GithubOptions) {
       if (answer.kind === 'failed') {
         return { kind: sending.sent() ? 'no_answer' : 'not_sent', code: answer.code, message: answer.message }
       }
-      if (answer.status !== 404) return answer
-      return { ...answer, repositoryReadable: await repositoryReadable(repository) }
+      const cleaned = { ...answer, body: redactDeep(answer.body, clean) }
+      if (answer.status !== 404) return cleaned
+      return { ...cleaned, repositoryReadable: await repositoryReadable(repository) }
     },
 
     repositoryReadable,
@@ -183,7 +184,7 @@ export function createGithub(options: GithubOptions) {
       if (answer.kind === 'answered' && answer.status === 404) return { kind: 'gone' }
       if (answer.kind === 'failed' || answer.status !== 200)
         return { kind: 'unavailable', message: wordsOf(answer) }
-      const run = runFrom(answer.body)
+      const run = runFrom(answer.body, clean)
       return run && run.status !== ''
         ? { kind: 'run', run }
         : { kind: 'unavailable', message: 'the answer can not be read' }
@@ -209,7 +210,7 @@ export function createGithub(options: GithubOptions) {
         if (answer.kind === 'failed' || answer.status !== 200 || !Array.isArray(list?.workflow_runs)) {
           return { kind: 'unavailable', message: wordsOf(answer) }
         }
-        const readable = list.workflow_runs.flatMap((run: unknown) => runFrom(run) ?? [])
+        const readable = list.workflow_runs.flatMap((run: unknown) => runFrom(run, clean) ?? [])
         runs.push(...readable)
         unreadable += list.workflow_runs.length - readable.length
         if (list.workflow_runs.length < PAGE_SIZE) return { kind: 'runs', runs, complete: unreadable === 0 }
@@ -232,7 +233,9 @@ export function createGithub(options: GithubOptions) {
       })
       if (answer.kind === 'failed' || answer.status !== 200) return { ok: false, detail: wordsOf(answer) }
       const { state } = (answer.body ?? {}) as { state?: unknown }
-      return state === 'active' ? { ok: true } : { ok: false, detail: `the workflow is ${String(state)}` }
+      return state === 'active'
+        ? { ok: true }
+        : { ok: false, detail: clean(`the workflow is ${String(state)}`) }
     },
 
     /** Asks GitHub to end a run. False where it could not be asked. */
@@ -273,7 +276,8 @@ export function createGithub(options: GithubOptions) {
 
   function answered(status: number, body: unknown, received: object): Answer {
     const plain = Object.fromEntries(Object.entries(received).map(([name, value]) => [name, String(value)]))
-    return { kind: 'answered', status, body: redactDeep(body, clean), headers: redactDeep(plain, clean) }
+    // A page of runs is a megabyte: what is taken from a body is redacted as it is taken.
+    return { kind: 'answered', status, body, headers: redactDeep(plain, clean) }
   }
 
   function faultOf(error: unknown): { code: string; message: string } {
@@ -289,15 +293,16 @@ export function createGithub(options: GithubOptions) {
   function wordsOf(answer: Answer): string {
     if (answer.kind === 'failed') return answer.message
     const { message } = (answer.body ?? {}) as { message?: unknown }
-    const said = typeof message === 'string' && message !== '' ? `: ${message.slice(0, LONGEST_MESSAGE)}` : ''
+    const said =
+      typeof message === 'string' && message !== '' ? `: ${clean(message).slice(0, LONGEST_MESSAGE)}` : ''
     return `GitHub answered ${answer.status}${said}`.toWellFormed()
   }
 }
 
-function runFrom(value: unknown): Run | undefined {
+function runFrom(value: unknown, clean: Redact): Run | undefined {
   if (value === null || typeof value !== 'object') return undefined
   const run = value as Record<string, unknown>
-  const text = (name: string) => (typeof run[name] === 'string' ? (run[name] as string) : '')
+  const text = (name: string) => (typeof run[name] === 'string' ? clean(run[name] as string) : '')
   if (!Number.isSafeInteger(run.id)) return undefined
   return {
     id: String(run.id),
