@@ -133,7 +133,10 @@ export function openRunBook(settings: Settings, now: () => number): RunBook {
     settle()
     const run = records.get(runId)
     if (!run) throw new Error(`no run ${runId}`)
-    if (life.stateAt(run, now()).status !== 'completed') keep(to(run))
+    if (life.stateAt(run, now()).status === 'completed') return
+    keep(to(run))
+    // Whoever waited for its place in a group goes on.
+    groups.advance(now())
   }
 
   return {
