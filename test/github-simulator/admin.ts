@@ -30,6 +30,8 @@ const workflowSchema = z.strictObject({
   needsApproval: z.boolean().optional(),
 })
 
+const installationSchema = z.strictObject({ state: z.enum(['active', 'suspended', 'removed']) })
+
 export function adminAnswer(method: string, pathname: string, rawBody: string, steering: Steering): Answer {
   const body = rawBody === '' ? {} : parsedJson(rawBody)
   try {
@@ -79,6 +81,10 @@ function verb(asked: string, body: unknown, steering: Steering): Answer {
   const approved = /^POST runs\/(\d+)\/approve$/.exec(asked)?.[1]
   if (approved !== undefined) {
     steering.approve(Number(approved))
+    return empty(204)
+  }
+  if (asked === 'POST installation') {
+    steering.setInstallation(installationSchema.parse(body).state)
     return empty(204)
   }
   const runId = /^POST runs\/(\d+)\/complete$/.exec(asked)?.[1]

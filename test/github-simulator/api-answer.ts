@@ -6,6 +6,7 @@ import type { Answer } from './answer.ts'
 import { empty, json, parsedJson, refusal } from './answer.ts'
 import type { ApiRoute } from './api-route.ts'
 import { type ApiVersion, supportedVersions, versionError } from './api-version.ts'
+import { type AppInstallation, tokenOf } from './app-installation.ts'
 import { dispatchAnswer } from './dispatch-answer.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { fullRepository } from './repository-object.ts'
@@ -32,15 +33,17 @@ export interface ApiWorld {
   settings: Settings
   book: RunBook
   rateLimit: RateLimit
+  installation: AppInstallation | undefined
   now: () => number
 }
 
 export function apiAnswer(request: ApiRequest, world: ApiWorld): ApiAnswer {
   const { settings, rateLimit } = world
-  const token = /^(?:bearer|token) +(\S+)$/i.exec(String(request.headers.authorization ?? ''))?.[1]
-  if (request.headers.authorization === undefined) return refusal(401, 'Requires authentication')
-  if (!token || (settings.token !== undefined && token !== settings.token))
-    return refusal(401, 'Bad credentials')
+  const { authorization } = request.headers
+  if (request.route.operation === 'access-token') return accessToken(request, world)
+  if (authorization === undefined) return refusal(401, 'Requires authentication')
+  const refused = refusedToken(tokenOf(authorization), world)
+  if (refused) return refused
   const asked = request.headers['x-github-api-version'] ?? '2022-11-28'
   const version = supportedVersions(settings).find((known) => known === asked)
   if (!version) return refusal(400, 'Bad Request', { errors: versionError(String(asked), settings) })
@@ -53,6 +56,20 @@ export function apiAnswer(request: ApiRequest, world: ApiWorld): ApiAnswer {
   const tagged = request.route.operation === 'unknown' ? answer : withETag(answer, request)
   if (tagged.status === 304) rateLimit.refund()
   return { ...tagged, headers: { 'x-github-api-version-selected': version, ...tagged.headers } }
+}
+
+/** undefined where the token is taken. */
+function refusedToken(token: string, { settings, installation }: ApiWorld): Answer | undefined {
+  if (token !== '' && token === settings.token) return undefined
+  const ofApp = installation?.judge(token)
+  if (ofApp === 'suspended') return refusal(403, 'This installation has been suspended')
+  const any = settings.token === undefined && installation === undefined
+  return ofApp === 'good' || (any && token !== '') ? undefined : refusal(401, 'Bad credentials')
+}
+
+function accessToken({ route, headers }: ApiRequest, { installation }: ApiWorld): Answer {
+  const jwt = tokenOf(headers.authorization)
+  return installation?.issue(jwt, route.installationId) ?? refusal(404, 'Integration not found')
 }
 
 function operationAnswer(request: ApiRequest, world: ApiWorld, version: ApiVersion): ApiAnswer {

@@ -9,6 +9,7 @@ export type Operation =
   | 'cancel'
   | 'rerun'
   | 'rate-limit'
+  | 'access-token'
   | 'unknown'
 
 export interface ApiRoute {
@@ -18,12 +19,14 @@ export interface ApiRoute {
   /** File or id, where the path names one. */
   workflow?: string
   runId?: number
+  installationId?: number
   /** '/api/v3' when it was addressed as on an Enterprise Server. */
   prefix: string
 }
 
 const PATTERNS: [method: string, path: RegExp, operation: Operation][] = [
   ['GET', /^\/rate_limit$/, 'rate-limit'],
+  ['POST', /^\/app\/installations\/(?<installation>\d+)\/access_tokens$/, 'access-token'],
   ['GET', /^\/repos\/(?<owner>[^/]+)\/(?<repo>[^/]+)$/, 'repository'],
   ['GET', inActions('workflows/(?<workflow>[^/]+)'), 'workflow'],
   ['POST', inActions('workflows/(?<workflow>[^/]+)/dispatches'), 'dispatch'],
@@ -52,6 +55,7 @@ export function apiRoute(method: string, pathname: string): ApiRoute {
       prefix,
       ...(groups.workflow === undefined ? {} : { workflow: decoded(groups.workflow) }),
       ...(groups.run === undefined ? {} : { runId: Number(groups.run) }),
+      ...(groups.installation === undefined ? {} : { installationId: Number(groups.installation) }),
     }
   }
   return { operation: 'unknown', owner: '', repo: '', prefix }

@@ -19,7 +19,9 @@ export const faultSchema = z.strictObject({
     'unreadable',
   ]),
   /** `dispatch` when not given. */
-  on: z.enum(['dispatch', 'get-run', 'list-runs', 'repository', 'workflow', 'any']).optional(),
+  on: z
+    .enum(['dispatch', 'get-run', 'list-runs', 'repository', 'workflow', 'access-token', 'any'])
+    .optional(),
   times: timesSchema,
   status: z.int().min(200).max(599).optional(),
   message: z.string().optional(),

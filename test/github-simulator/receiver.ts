@@ -31,7 +31,7 @@ export type Receiver = (
 const DEFAULT_DELAY_MS = 1000
 
 export function createReceiver({ world, log, faults, steering, instants, closing }: ReceiverDeps): Receiver {
-  const { settings, book, rateLimit, now } = world
+  const { settings, book, rateLimit, installation, now } = world
 
   return async (request, response, rawBody) => {
     const method = request.method ?? ''
@@ -121,6 +121,11 @@ export function createReceiver({ world, log, faults, steering, instants, closing
     return run ? html(200, runPage(run)) : refusal(404, 'Not Found')
   }
 
+  function tokenExpiration(status: number): Record<string, string> {
+    if (settings.tokenExpiration === undefined || installation || status === 401) return {}
+    return { 'github-authentication-token-expiration': settings.tokenExpiration }
+  }
+
   function withGitHubHeaders(answer: Answer, route: ApiRoute): Answer {
     const permissions = route.operation === 'dispatch' ? 'actions=write' : 'actions=read'
     return {
@@ -128,7 +133,9 @@ export function createReceiver({ world, log, faults, steering, instants, closing
       headers: {
         'x-github-media-type': 'github.v3; format=json',
         ...(settings.mode === 'ghes' ? { 'x-github-enterprise-version': '3.19.0' } : {}),
+        date: new Date(now()).toUTCString(),
         ...(answer.status === 403 ? { 'x-accepted-github-permissions': permissions } : {}),
+        ...tokenExpiration(answer.status),
         ...rateLimit.headers(),
         ...answer.headers,
       },

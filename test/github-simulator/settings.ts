@@ -10,8 +10,14 @@ export interface SimulatorOptions {
   workflows?: WorkflowConfig[] | undefined
   /** `ghes`: an Enterprise Server that answers 204 only and knows neither return_run_details nor 2026-03-10. */
   mode?: 'github' | 'ghes' | undefined
-  /** When set, every other token gets 401; else any non-empty token is taken. */
+  /** When set, every other token gets 401; else any non-empty token is taken, unless there is an App. */
   token?: string | undefined
+  /** What answers to any but a token of the App say in `github-authentication-token-expiration`; nothing by default. */
+  tokenExpiration?: string | undefined
+  /** A GitHub App and its one installation: its tokens are taken. */
+  app?: AppConfig | undefined
+  /** How far GitHub's clock is ahead of this machine's, ms; 0. */
+  clockAheadMs?: number | undefined
   queuedMs?: number | undefined
   runMs?: number | undefined
   conclusion?: string | undefined
@@ -36,6 +42,16 @@ export interface WebhookConfig {
   url: string
   /** Signs what is sent; without it nothing is signed. */
   secret?: string | undefined
+}
+
+export interface AppConfig {
+  /** Its number or client id. */
+  id: string
+  installationId: number
+  /** PEM */
+  publicKey: string
+  /** Of an installation token: an hour when not given. GitHub shows whole seconds. */
+  tokenLifeMs?: number | undefined
 }
 
 export interface WorkflowConfig {
@@ -81,6 +97,9 @@ export interface Settings {
   workflows: Workflow[]
   mode: 'github' | 'ghes'
   token: string | undefined
+  tokenExpiration: string | undefined
+  app: AppConfig | undefined
+  clockAheadMs: number
   queuedMs: number
   runMs: number
   conclusion: string
@@ -108,6 +127,9 @@ export function settle(options: SimulatorOptions): Settings {
     ),
     mode,
     token: options.token,
+    tokenExpiration: options.tokenExpiration,
+    app: options.app,
+    clockAheadMs: options.clockAheadMs ?? 0,
     queuedMs: options.queuedMs ?? 200,
     runMs: options.runMs ?? 800,
     conclusion: options.conclusion ?? 'success',

@@ -3,6 +3,7 @@
 import type { Steering } from './admin.ts'
 import type { ApiWorld } from './api-answer.ts'
 import { apiRoute } from './api-route.ts'
+import { type InstallationState, openInstallation } from './app-installation.ts'
 import { createFaults, type Fault } from './faults.ts'
 import { openHttpServer } from './http-server.ts'
 import type { ArrivedRequest, Instants } from './instants.ts'
@@ -28,6 +29,7 @@ export type {
   ArrivedRequest,
   Delivery,
   Fault,
+  InstallationState,
   Instants,
   LogEntry,
   RunStatus,
@@ -74,6 +76,8 @@ export interface Simulator {
   readonly deliveries: readonly Delivery[]
   /** As a person does it at GitHub: the same body and guid once more. @throws where no delivery has this id */
   redeliver(deliveryId: number): Promise<Delivery>
+  /** Suspends the App's installation, takes it away (its tokens are void), brings it back. */
+  setInstallation(state: InstallationState): void
   /** The dispatch POSTs of the log. */
   dispatches(): LogEntry[]
   /** Ends every connection and wait. */
@@ -91,16 +95,17 @@ export async function startSimulator(
   instants: Instants = {},
 ): Promise<Simulator> {
   const settings = settle(options)
-  const now = Date.now
+  const now = () => Date.now() + settings.clockAheadMs
   const book = openRunBook(settings, now)
   const log = openRequestLog(settings.dataDir)
   const faults = createFaults()
   const closing = new AbortController()
   const rateLimit = createRateLimit(settings.rateLimit, settings.rateLimitWindowMs, now)
-  const world: ApiWorld = { settings, book, rateLimit, now }
   const addresses = () => ({ pages: url, api: settings.mode === 'ghes' ? `${url}/api/v3` : url })
   const webhooks = createWebhooks({ settings, addresses, now })
   let news: { close(): void } | undefined
+  const installation = settings.app && openInstallation(settings.app, now)
+  const world: ApiWorld = { settings, book, rateLimit, installation, now }
 
   const steering: Steering = {
     get log() {
@@ -139,6 +144,10 @@ export async function startSimulator(
       const workflow = settings.workflows[index]
       if (!workflow) throw new Error(`no workflow ${file}`)
       settings.workflows[index] = settleWorkflow({ ...workflow, ...change }, workflow.id)
+    },
+    setInstallation: (state) => {
+      if (!installation) throw new Error('no App')
+      installation.set(state)
     },
   }
 

@@ -96,6 +96,8 @@ describe('steering over HTTP', () => {
     ['/_simulator/life', { runMs: 'long' }, 400],
     ['/_simulator/runs/1/complete', {}, 404],
     ['/_simulator/workflows/none.yml', {}, 404],
+    ['/_simulator/installation', { state: 'gone' }, 400],
+    ['/_simulator/installation', { state: 'active' }, 404],
     ['/_simulator/nothing', {}, 404],
   ])('says what is wrong with %s', async (path, body, status) => {
     const { post } = await simulatorOf()
