@@ -8,24 +8,51 @@ import type { Secret } from './secret.ts'
 
 export type Redact = (text: string) => string
 
+export interface Redactor extends Redact {
+  /** From now on a secret too, one that came at run time; of these the ten last told of are remembered. */
+  learn(value: string): void
+}
+
 /** Shorter values would blank out ordinary words; settings refuse secrets that short. */
 export const SHORTEST_SECRET = 6
 
-export function createRedactor(secrets: readonly Secret[]): Redact {
+/** Of those learnt at run time: they live for an hour, and each one is looked for in every text of every answer. */
+const MOST_LEARNT = 10
+
+export function createRedactor(secrets: readonly Secret[]): Redactor {
   // A rotated secret stays remembered: its old value must not leave either.
-  const values = new Set<string>()
+  const values = new Map<string, string[]>()
+  /** Those last told of come last. */
+  const learnt = new Set<string>()
   let forms: string[] = []
-  return (text) => {
-    for (const secret of secrets) {
-      const value = readOrNothing(secret)
-      if (value.length < SHORTEST_SECRET || values.has(value)) continue
-      values.add(value)
-      forms = [...values].flatMap(formsOf).sort((a, b) => b.length - a.length)
-    }
+
+  function remember(value: string): boolean {
+    if (value.length < SHORTEST_SECRET || values.has(value)) return false
+    values.set(value, formsOf(value))
+    return true
+  }
+  function sortForms() {
+    forms = [...values.values()].flat().sort((a, b) => b.length - a.length)
+  }
+
+  function redact(text: string): string {
+    for (const secret of secrets) if (remember(readOrNothing(secret))) sortForms()
     let clean = text
     for (const form of forms) if (clean.includes(form)) clean = clean.replaceAll(form, '[redacted]')
     return clean
   }
+
+  function learn(value: string): void {
+    const known = learnt.delete(value)
+    if (!known && !remember(value)) return
+    learnt.add(value)
+    if (known) return
+    const [oldest = ''] = learnt
+    if (learnt.size > MOST_LEARNT && learnt.delete(oldest)) values.delete(oldest)
+    sortForms()
+  }
+
+  return Object.assign(redact, { learn })
 }
 
 /** Deeper than anything that GitHub sends; an answer nested without end would exhaust the stack. */
@@ -44,7 +71,7 @@ export function redactDeep<T>(value: T, redact: Redact, depth = 0): T {
 
 /** A secret as it travels: as it is, inside JSON (and JSON inside JSON), addresses and base64. */
 function formsOf(value: string): string[] {
-  const lines = value.split('\n').filter((line) => line.length >= 20)
+  const lines = value.split(/\r?\n/).filter((line) => line.length >= 20)
   const inJson = escaped(value)
   return [
     ...new Set([value, inJson, escaped(inJson), ...inAddresses(value), ...inBase64(value), ...lines]),

@@ -58,6 +58,11 @@ describe('a secret is redacted', () => {
     for (const line of PEM.split('\n')) expect(redact(`> ${line}`)).toBe('> [redacted]')
   })
 
+  test('each line of a key with the line ends of Windows, without them', () => {
+    const redact = setup(PEM.replaceAll('\n', '\r\n'))
+    for (const line of PEM.split('\n')) expect(redact(`> ${line}`)).toBe('> [redacted]')
+  })
+
   test('the longer one first, where one secret begins like another', () => {
     const redact = setup('ghp_01234567', `ghp_01234567${'89abcdef'}`)
     expect(redact('x ghp_0123456789abcdef y ghp_01234567 z')).toBe('x [redacted] y [redacted] z')
@@ -69,6 +74,39 @@ describe('a secret is redacted', () => {
 
   test('with a $ in it, to the letter', () => {
     expect(setup('pa$$word$&')('my pa$$word$& is')).toBe('my [redacted] is')
+  })
+})
+
+describe('a secret that came at run time', () => {
+  const nth = (n: number) => `ghs_${String(n).repeat(36).slice(0, 36)}`
+
+  test('is redacted once it is told of, in each form, and others as before', () => {
+    const redact = setup(TOKEN)
+    expect(redact(nth(1))).toBe(nth(1))
+    redact.learn(nth(1))
+    const inBase64 = Buffer.from(`x-access-token:${nth(1)}`).toString('base64')
+    expect(redact(`${nth(1)} ${TOKEN}`)).toBe('[redacted] [redacted]')
+    expect(redact(inBase64)).toContain('[redacted]')
+  })
+
+  test('stays so while nine others follow, and for good while it is told of again', () => {
+    const redact = setup(TOKEN)
+    redact.learn(nth(10))
+    redact.learn(nth(11))
+    for (let n = 12; n < 30; n++) {
+      redact.learn(nth(n))
+      expect(redact(nth(10))).toBe('[redacted]')
+      redact.learn(nth(10))
+    }
+    for (const n of [10, 21, 29]) expect([n, redact(nth(n))]).toEqual([n, '[redacted]'])
+    expect(redact(`${nth(11)} ${nth(20)}`)).toBe(`${nth(11)} ${nth(20)}`)
+    expect(redact(TOKEN)).toBe('[redacted]')
+  })
+
+  test('too short to be one is not', () => {
+    const redact = setup()
+    redact.learn('main')
+    expect(redact('main')).toBe('main')
   })
 })
 
