@@ -4,6 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { z } from 'zod'
+import { pkcs8From } from './private-key.ts'
 import { SHORTEST_SECRET } from './redact.ts'
 import { type Secret, secretFromFile, secretFromValue } from './secret.ts'
 
@@ -50,8 +51,14 @@ const settingsSchema = z.object({
     .string()
     .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a date such as 2022-11-28')
     .default('2022-11-28'),
-  GITHUB_APP_ID: z.string().optional(),
-  GITHUB_APP_INSTALLATION_ID: z.string().optional(),
+  GITHUB_APP_ID: z
+    .string()
+    .regex(/^[A-Za-z0-9.]{1,100}$/, 'must be the number or the client id of a GitHub App')
+    .optional(),
+  GITHUB_APP_INSTALLATION_ID: z
+    .string()
+    .regex(/^[1-9]\d{0,14}$/, 'must be the number of an installation')
+    .optional(),
   REDIS_WAIT_REPLICAS: z.coerce
     .number('must be a whole number')
     .int('must be a whole number')
@@ -86,6 +93,8 @@ const SECRET_NAMES = [
 type SecretName = (typeof SECRET_NAMES)[number]
 
 export type Settings = z.output<typeof settingsSchema> & Readonly<Partial<Record<SecretName, Secret>>>
+
+const APP_NAMES = ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY', 'GITHUB_APP_INSTALLATION_ID'] as const
 
 /** What a process needs of the settings; asked for by the command that starts it. */
 export type Need = 'redis' | 'server' | 'dispatch'
@@ -135,9 +144,15 @@ export function loadSettings(env: Environment, needs: readonly Need[]): LoadedSe
     const why = 'ENABLE_CD_TRIGGER is on'
     ask('GITHUB_REPO_OWNER', why)
     ask('GITHUB_REPO_NAME', why)
-    if (['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY', 'GITHUB_APP_INSTALLATION_ID'].some(has)) {
-      problems.push('GITHUB_APP_… credentials are not supported yet: use GITHUB_TOKEN')
-    } else ask('GITHUB_TOKEN', why)
+    if (!APP_NAMES.some(has)) ask('GITHUB_TOKEN', why)
+    else {
+      if (has('GITHUB_TOKEN')) problems.push('GITHUB_TOKEN and a GitHub App are both set: use one')
+      for (const name of APP_NAMES) ask(name, 'a GitHub App needs all three of its settings')
+    }
+    const key = secrets.GITHUB_APP_PRIVATE_KEY?.read()
+    if (key !== undefined && key.length >= SHORTEST_SECRET && pkcs8From(key) === undefined) {
+      problems.push('GITHUB_APP_PRIVATE_KEY must be an RSA private key in PEM format, as GitHub gives it')
+    }
   }
   if (problems.length > 0 || !parsed.success) return { ok: false, problems }
   return { ok: true, settings: { ...parsed.data, ...secrets } }
@@ -158,7 +173,7 @@ function secretOf(env: Environment, name: SecretName, problems: string[]): Secre
     path !== undefined
       ? readableFile(name, path, problems)
       : value !== undefined
-        ? secretFromValue(name, value)
+        ? secretFromValue(name, name === 'GITHUB_APP_PRIVATE_KEY' ? withLineEnds(value) : value)
         : undefined
   if (!secret) return undefined
   const text = secret.read()
@@ -169,6 +184,11 @@ function secretOf(env: Environment, name: SecretName, problems: string[]): Secre
   else if (name !== 'GITHUB_APP_PRIVATE_KEY' && /[\s\p{Cc}]/u.test(text))
     problems.push(`${name} must not hold white space`)
   return secret
+}
+
+/** In a variable, which holds one line, those of a key are written as `\n`. */
+function withLineEnds(key: string): string {
+  return key.replaceAll('\\n', '\n').trim()
 }
 
 function readableFile(name: SecretName, path: string, problems: string[]): Secret | undefined {

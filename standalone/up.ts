@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { Registry } from 'prom-client'
 import { anyGithubSetting, type Environment, loadSettings, type Settings } from '../shared/config.ts'
-import type { Redact } from '../shared/redact.ts'
+import type { Redactor } from '../shared/redact.ts'
 import { waitForLock } from '../shared/redis/embedded/kernel-lock.ts'
 import { within } from '../shared/redis/embedded/poll-until.ts'
 import {
@@ -36,7 +36,7 @@ export interface UpOptions {
   /** Whether a person sees it: generated log-ins are shown on a terminal only. */
   terminal: boolean
   /** Made once the secrets are known. */
-  openLog(settings: Settings, secrets: readonly Secret[]): { log: Logger; redact: Redact }
+  openLog(settings: Settings, secrets: readonly Secret[]): { log: Logger; redact: Redactor }
   signal: AbortSignal
   /** Only a restart helps: see the watchdog. */
   onStuck(): void

@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import { Registry } from 'prom-client'
 import type { Settings } from '../shared/config.ts'
 import type { Logger } from '../shared/logger.ts'
-import type { Redact } from '../shared/redact.ts'
+import type { Redactor } from '../shared/redact.ts'
 import { health } from '../worker/ops/health.ts'
 import { warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { createWorkerMetrics } from '../worker/ops/worker-metrics.ts'
@@ -13,7 +13,7 @@ import { addressOf } from './address-of.ts'
 export interface WorkOptions {
   redisUrl: string
   settings: Settings
-  redact: Redact
+  redact: Redactor
   log: Logger
   name: string
   /** Only a restart helps: see the watchdog. */

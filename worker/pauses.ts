@@ -6,7 +6,7 @@ export interface Pauses {
   sendDeadlineMs: number
   /** For the answer to a dispatch, from when it is written. */
   dispatchTimeoutMs: number
-  /** How long after the intent an attempt may still be under way: it may ask for the repository after a 404. */
+  /** How long after the intent an attempt may still be under way: it may ask for the repository after a 404, or for a token after a 401. */
   uncertainMs: number
   /** A job's lock, renewed at half: longer than a dispatch takes, so that a healthy job never loses it. */
   lockMs: number
@@ -18,6 +18,8 @@ export interface Pauses {
   circuitPauseMs: number
   /** First pause of the repository's circuit after several faults in a row. */
   faultPauseMs: number
+  /** After GitHub gave no token of the App it is not asked for one again for this long. */
+  tokenPauseMs: number
   /** Between two sweeps, looks for runs in doubt, looks at open circuits. */
   sweepMs: number
   resolveMs: number
@@ -44,6 +46,7 @@ export const PAUSES: Pauses = {
   recheckMs: 60_000,
   circuitPauseMs: 60_000,
   faultPauseMs: 15_000,
+  tokenPauseMs: 5_000,
   sweepMs: 30_000,
   resolveMs: 10_000,
   probeMs: 5_000,

@@ -23,15 +23,15 @@ import {
   promotedJobId,
   TRACKING,
 } from '../shared/queues.ts'
-import type { Redact } from '../shared/redact.ts'
+import type { Redactor } from '../shared/redact.ts'
 import { connectForWorker } from '../shared/redis/connect.ts'
-import { secretFromValue } from '../shared/secret.ts'
 import { createProber } from './circuits/prober.ts'
 import { consumeDeadLetters } from './dead-letters/consume.ts'
 import { createDeadLetters } from './dead-letters/dead-letters.ts'
 import { consumePromotions } from './dispatch/consume.ts'
 import { createHandle } from './dispatch/handle.ts'
 import { createIntake } from './dispatch/intake.ts'
+import { chooseCredentials } from './github/choose-credentials.ts'
 import { createGithub } from './github/client.ts'
 import type { WorkerMetrics } from './ops/worker-metrics.ts'
 import { PAUSES, type Pauses } from './pauses.ts'
@@ -47,7 +47,7 @@ import { createWatchdog, type Watchdog } from './watchdog.ts'
 export interface WorkerOptions {
   redisUrl: string
   settings: Settings
-  redact: Redact
+  redact: Redactor
   metrics: WorkerMetrics
   log: Logger
   /** Shown in timelines and log lines. */
@@ -129,9 +129,9 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     enqueue: (one, job) => addPromotedJob(queues.promotions, one, job),
   })
 
+  const { credentials } = chooseCredentials(settings, { redact, log, pauseMs: pauses.tokenPauseMs })
   const github = createGithub({
-    // Without a token nothing is sent: the trigger is off then.
-    token: settings.GITHUB_TOKEN ?? secretFromValue('GITHUB_TOKEN', ''),
+    credentials,
     baseUrl: settings.GITHUB_API_URL,
     apiVersion: settings.GITHUB_API_VERSION,
     redact,

@@ -54,6 +54,7 @@ export function timingAt(pace: number): Timing {
       recheckMs: scaled(PAUSES.recheckMs),
       circuitPauseMs: scaled(PAUSES.circuitPauseMs) / 4,
       faultPauseMs: scaled(PAUSES.faultPauseMs),
+      tokenPauseMs: scaled(PAUSES.tokenPauseMs),
       sweepMs: scaled(PAUSES.sweepMs),
       resolveMs,
       probeMs: scaled(PAUSES.probeMs),

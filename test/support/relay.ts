@@ -95,6 +95,7 @@ const QUICK: Pauses = {
   recheckMs: 1_000,
   circuitPauseMs: 100,
   faultPauseMs: 100,
+  tokenPauseMs: 50,
   probeMs: 30,
   resolveMs: 50,
   sweepMs: 500,

@@ -1,5 +1,6 @@
 // Settings: defaults, every problem at once by name and never by secret value, secrets from files, and the example
 // that operators copy.
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ import {
   secretsOf,
 } from '../../shared/config.ts'
 import { createRedactor } from '../../shared/redact.ts'
+import { APP_KEY } from '../support/app-key.ts'
 
 const SENTINEL = 'sentinel-value-of-a-secret'
 const SECRETS = [
@@ -34,6 +36,14 @@ const COMPLETE = {
   RELAY_API_TOKEN: SENTINEL,
   OPS_PASSWORD: SENTINEL,
 }
+/** The same with a GitHub App. */
+const { GITHUB_TOKEN: _token, ...WITHOUT_TOKEN } = COMPLETE
+const WITH_APP = {
+  ...WITHOUT_TOKEN,
+  GITHUB_APP_ID: '17',
+  GITHUB_APP_PRIVATE_KEY: APP_KEY.pkcs1,
+  GITHUB_APP_INSTALLATION_ID: '4711',
+}
 const EVERYTHING: Need[] = ['redis', 'server', 'dispatch']
 
 function settingsOf(env: Environment, needs: Need[] = []) {
@@ -45,6 +55,11 @@ function settingsOf(env: Environment, needs: Need[] = []) {
 function problemsOf(env: Environment, needs: Need[] = []): string[] {
   const loaded = loadSettings(env, needs)
   return loaded.ok ? [] : loaded.problems
+}
+
+function withPassphrase(): string {
+  const key = createPrivateKey(APP_KEY.pkcs8)
+  return key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: SENTINEL }).toString()
 }
 
 function file(content: string) {
@@ -164,6 +179,9 @@ describe('a wrong value', () => {
     ['GITHUB_API_URL', 'https://me:word@github.example.com', 'must not hold a user, a query or a fragment'],
     ['GITHUB_API_URL', 'https://github.example.com/?a=b', 'must not hold a user, a query or a fragment'],
     ['GITHUB_API_VERSION', 'latest', 'must be a date such as 2022-11-28'],
+    ['GITHUB_APP_ID', 'my app', 'must be the number or the client id of a GitHub App'],
+    ['GITHUB_APP_INSTALLATION_ID', 'acme', 'must be the number of an installation'],
+    ['GITHUB_APP_INSTALLATION_ID', '0', 'must be the number of an installation'],
     ...['PORT', 'WORKER_PORT'].flatMap((name) =>
       ['-1', '65536', '80.5', 'http', 'NaN', 'Infinity'].map((value): [string, string, string] => [
         name,
@@ -299,11 +317,55 @@ describe('what a process needs', () => {
     },
   )
 
-  test('dispatch: half an App is told, not silently passed over', () => {
-    for (const name of ['GITHUB_APP_ID', 'GITHUB_APP_INSTALLATION_ID'])
-      expect(problemsOf({ ...COMPLETE, [name]: '17' }, EVERYTHING)).toEqual([
-        expect.stringMatching(/^GITHUB_APP_… .+ not supported yet/),
-      ])
+  test('dispatch: a GitHub App in place of a token', () => {
+    expect(problemsOf(WITH_APP, EVERYTHING)).toEqual([])
+    expect(problemsOf({ ...WITH_APP, GITHUB_APP_ID: 'Iv23liABCdef01234567' }, EVERYTHING)).toEqual([])
+  })
+
+  test.each([
+    [['GITHUB_APP_ID'], ['GITHUB_APP_PRIVATE_KEY', 'GITHUB_APP_INSTALLATION_ID']],
+    [['GITHUB_APP_PRIVATE_KEY'], ['GITHUB_APP_ID', 'GITHUB_APP_INSTALLATION_ID']],
+    [['GITHUB_APP_INSTALLATION_ID', 'GITHUB_APP_ID'], ['GITHUB_APP_PRIVATE_KEY']],
+  ])('dispatch: of half an App, %j, each setting that is missing is told', (_, missing) => {
+    const half = Object.fromEntries(Object.entries(WITH_APP).filter(([name]) => !missing.includes(name)))
+    expect(problemsOf(half, EVERYTHING)).toEqual(
+      missing.map((name) => `${name} is missing: a GitHub App needs all three of its settings`),
+    )
+  })
+
+  test('dispatch: a token and an App are not set both', () => {
+    expect(problemsOf({ ...WITH_APP, GITHUB_TOKEN: SENTINEL }, EVERYTHING)).toEqual([
+      'GITHUB_TOKEN and a GitHub App are both set: use one',
+    ])
+  })
+
+  test.each([
+    ['PKCS#1, as GitHub gives it', APP_KEY.pkcs1],
+    ['PKCS#8', APP_KEY.pkcs8],
+    ['with the line ends of Windows', APP_KEY.pkcs1.replaceAll('\n', '\r\n')],
+    ['in one line, with \\n for line ends', APP_KEY.pkcs1.replaceAll('\n', '\\n')],
+  ])('dispatch: the key of the App in %s', (_, key) => {
+    expect(problemsOf({ ...WITH_APP, GITHUB_APP_PRIVATE_KEY: key }, EVERYTHING)).toEqual([])
+  })
+
+  test('dispatch: the key of the App in a file', () => {
+    const { GITHUB_APP_PRIVATE_KEY: key, ...rest } = WITH_APP
+    expect(problemsOf({ ...rest, GITHUB_APP_PRIVATE_KEY_FILE: file(key) }, EVERYTHING)).toEqual([])
+  })
+
+  const ofCurve = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  test.each([
+    ['a word', SENTINEL],
+    ['its first line', APP_KEY.pkcs1.split('\n')[0]],
+    ['cut off', APP_KEY.pkcs1.slice(0, 400)],
+    ['the public key', APP_KEY.public],
+    ['not of RSA', ofCurve.export({ type: 'pkcs8', format: 'pem' }).toString()],
+    ['with a passphrase', withPassphrase()],
+  ])('dispatch: a key of the App that is %s is refused, and not shown', (_, key = '') => {
+    const problems = problemsOf({ ...WITH_APP, GITHUB_APP_PRIVATE_KEY: key }, EVERYTHING)
+    expect(problems).toEqual([
+      'GITHUB_APP_PRIVATE_KEY must be an RSA private key in PEM format, as GitHub gives it',
+    ])
   })
 
   test('half-set settings list everything that is missing or wrong, over all needs', () => {
@@ -338,6 +400,19 @@ describe('a secret in a file', () => {
     expect(token?.read()).toBe('first-token')
     writeFileSync(path, 'other-token\n')
     utimesSync(path, new Date(), new Date(statSync(path).mtimeMs + 1_000))
+    expect(token?.read()).toBe('other-token')
+  })
+
+  test('is read again on demand where a change can not be seen: as long, and within the same tick', () => {
+    const path = file('first-token\n')
+    const { atime, mtime } = statSync(path)
+    utimesSync(path, atime, mtime)
+    const token = settingsOf({ GITHUB_TOKEN_FILE: path }).GITHUB_TOKEN
+    expect(token?.read()).toBe('first-token')
+    writeFileSync(path, 'other-token\n')
+    utimesSync(path, atime, mtime)
+    expect(token?.read()).toBe('first-token')
+    expect(token?.read({ anew: true })).toBe('other-token')
     expect(token?.read()).toBe('other-token')
   })
 
@@ -436,6 +511,13 @@ describe('secrets', () => {
     for (const name of SECRETS.filter((name) => name !== 'REDIS_URL'))
       expect(redact(`value-of-${name}`)).toBe('[redacted]')
     expect(redact('redis://localhost:6379')).toBe('[redacted]')
+  })
+
+  test('the key of an App is known line by line, and as it was given', () => {
+    const oneLine = APP_KEY.pkcs1.replaceAll('\n', '\\n')
+    const redact = createRedactor(secretsOf(settingsOf({ GITHUB_APP_PRIVATE_KEY: oneLine })))
+    for (const line of APP_KEY.pkcs1.trim().split('\n').slice(0, -2)) expect(redact(line)).toBe('[redacted]')
+    expect(redact(`key=${oneLine.slice(0, -2)}`)).toBe('key=[redacted]')
   })
 
   test.each([

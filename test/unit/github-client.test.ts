@@ -7,7 +7,10 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createRedactor } from '../../shared/redact.ts'
 import type { Secret } from '../../shared/secret.ts'
 import { createGithub, type DispatchCall, type GithubOptions } from '../../worker/github/client.ts'
+import { type Credentials, TokenRefused, tokenCredentials } from '../../worker/github/credentials.ts'
 import { createDeadline } from '../../worker/github/deadline.ts'
+import { SendError } from '../../worker/github/send-once.ts'
+import { until } from '../support/until.ts'
 
 const TOKEN = 'ghp_sentinel0123456789'
 const REPOSITORY = { owner: 'acme', name: 'models' }
@@ -77,16 +80,17 @@ async function addressOfNobody(): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-type Overrides = Partial<GithubOptions> & { path?: string }
+type Overrides = Partial<GithubOptions> & { path?: string; token?: Secret }
 
-async function setup(react: React, { path = '', ...overrides }: Overrides = {}) {
+async function setup(react: React, { path = '', token, ...overrides }: Overrides = {}) {
   const { asked, url } = await serve(react)
-  const token: Secret = overrides.token ?? { name: 'GITHUB_TOKEN', read: () => TOKEN }
+  const secret: Secret = token ?? { name: 'GITHUB_TOKEN', read: () => TOKEN }
+  const redact = createRedactor([secret])
   const github = createGithub({
-    token,
+    credentials: tokenCredentials(secret, redact),
     baseUrl: `${url}${path}`,
     apiVersion: '2022-11-28',
-    redact: createRedactor([token]),
+    redact,
     ...overrides,
   })
   const dispatch = (call: Partial<DispatchCall> = {}) =>
@@ -424,6 +428,50 @@ describe('the token', () => {
     ])
   })
 
+  test('that is refused is read anew: where another one is there by now, a read is asked once more', async () => {
+    // The second one came within the same tick of the clock: its file looks as before.
+    let onDisk = 'first-token'
+    let seen = ''
+    const read = ({ anew = false } = {}) => {
+      if (anew || seen === '') seen = onDisk
+      return seen
+    }
+    const react = inTurn(says(200, run()), says(401, { message: 'Bad credentials' }), says(200, run()))
+    const { github, asked } = await setup(react, { token: { name: 'GITHUB_TOKEN', read } })
+    await github.getRun(REPOSITORY, '1')
+    onDisk = 'second-token'
+    expect(await github.getRun(REPOSITORY, '1')).toMatchObject({ kind: 'run' })
+    expect(asked.map(({ headers }) => headers.authorization)).toEqual([
+      'Bearer first-token',
+      'Bearer first-token',
+      'Bearer second-token',
+    ])
+  })
+
+  test('that is refused is not asked with again, and two that are refused end it', async () => {
+    const unchanged = await setup(says(401, { message: 'Bad credentials' }))
+    const detail = 'GitHub answered 401: Bad credentials'
+    expect(await unchanged.github.repositoryState(REPOSITORY)).toEqual({ ok: false, detail })
+    expect(unchanged.asked).toHaveLength(1)
+    let n = 0
+    const changing = { name: 'GITHUB_TOKEN', read: () => `token-number-${++n}` }
+    const { github, asked } = await setup(says(401, { message: 'Bad credentials' }), { token: changing })
+    expect(await github.repositoryState(REPOSITORY)).toEqual({ ok: false, detail })
+    expect(asked).toHaveLength(2)
+  })
+
+  test('that is refused at a dispatch is never sent again; whether another one is there now is told', async () => {
+    let value = 'first-token'
+    const react: React = (asked, response) => {
+      if (asked.headers.authorization === 'Bearer first-token') value = 'second-token'
+      says(401, { message: 'Bad credentials' })(asked, response)
+    }
+    const { dispatch, asked } = await setup(react, { token: { name: 'GITHUB_TOKEN', read: () => value } })
+    expect(await dispatch()).toMatchObject({ status: 401, anotherToken: true })
+    expect(await dispatch()).toMatchObject({ status: 401, anotherToken: false })
+    expect(asked).toHaveLength(2)
+  })
+
   test('echoed back leaves neither in the body, nor in a header, nor in a name', async () => {
     const echo = {
       message: `bad token ${TOKEN}`,
@@ -475,6 +523,99 @@ describe('the token', () => {
     expect(elsewhere.asked).toEqual([])
     await github.getRun(REPOSITORY, '1')
     expect(elsewhere.asked.map(({ headers }) => headers.authorization)).toEqual([undefined])
+  })
+})
+
+describe('a token that must be got first', () => {
+  /** Answers as it is told, and notes what it is told. */
+  function source(give: (signal: AbortSignal) => Promise<string>, another = false) {
+    const told: string[] = []
+    const credentials: Credentials = {
+      token: give,
+      async refused(token) {
+        told.push(`refused ${token}`)
+        return another
+      },
+      known: (token) => void told.push(`known ${token}`),
+    }
+    return { credentials, told }
+  }
+  const never = (signal: AbortSignal) =>
+    new Promise<string>((_, reject) => {
+      signal.addEventListener('abort', () => reject(new SendError('NO_TOKEN', 'none in time')))
+    })
+
+  test('is awaited no longer than something may be sent: then nothing was', async () => {
+    const { dispatch, asked } = await setup(says(204), source(never))
+    const began = performance.now()
+    const answer = await dispatch({ sendBefore: createDeadline(150) })
+    expect(answer).toEqual({ kind: 'not_sent', code: 'NO_TOKEN', message: 'none in time' })
+    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(asked).toEqual([])
+  })
+
+  test('that came in the last moment is not sent beyond it', async () => {
+    const sendBefore = createDeadline(100)
+    const late = async () => until('the deadline has passed', () => sendBefore.passed() && 'late-token')
+    const { dispatch, asked } = await setup(says(204), source(late))
+    expect(await dispatch({ sendBefore })).toMatchObject({ kind: 'not_sent', code: 'SEND_DEADLINE' })
+    expect(asked).toEqual([])
+  })
+
+  test('is not asked for past the send deadline, nor by a job that was cancelled', async () => {
+    const { dispatch } = await setup(says(204), source(never))
+    const late = await dispatch({ sendBefore: createDeadline(0) })
+    expect(late).toMatchObject({ kind: 'not_sent', code: 'SEND_DEADLINE' })
+    const cancelled = await dispatch({ signal: AbortSignal.abort() })
+    expect(cancelled).toMatchObject({ kind: 'not_sent', code: 'ABORTED' })
+  })
+
+  test('is not awaited by a job that is cancelled meanwhile', async () => {
+    const controller = new AbortController()
+    const give = (signal: AbortSignal) => {
+      setImmediate(() => controller.abort())
+      return never(signal)
+    }
+    const { dispatch } = await setup(says(204), source(give))
+    const began = performance.now()
+    const answer = await dispatch({ signal: controller.signal })
+    expect(answer).toMatchObject({ kind: 'not_sent', code: 'ABORTED' })
+    expect(performance.now() - began).toBeLessThan(5_000)
+  })
+
+  test('and that GitHub does not give is told in its words', async () => {
+    const gone = { kind: 'answered', status: 404, body: { message: 'Not Found' }, headers: {} } as const
+    const give = () => Promise.reject(new TokenRefused('no token: GitHub answered 404: Not Found', gone))
+    const { github, dispatch, asked } = await setup(says(204), source(give))
+    expect(await dispatch()).toEqual({ ...gone, kind: 'no_token' })
+    expect(await github.repositoryState(REPOSITORY)).toEqual({
+      ok: false,
+      detail: 'no token: GitHub answered 404: Not Found',
+    })
+    expect(asked).toEqual([])
+  })
+
+  test('is awaited by a read within its limit', async () => {
+    const { github } = await setup(says(200, run()), { ...source(never), readTimeoutMs: 50 })
+    expect(await github.getRun(REPOSITORY, '7')).toEqual({ kind: 'unavailable', message: 'none in time' })
+  })
+
+  test.each([
+    [204, 'known first-token'],
+    [422, 'known first-token'],
+    [401, 'refused first-token'],
+  ])('is told what came of it: %i', async (status, expected) => {
+    const { credentials, told } = source(async () => 'first-token')
+    const { dispatch } = await setup(says(status, status === 204 ? '' : { message: 'x' }), { credentials })
+    await dispatch()
+    expect(told).toEqual([expected])
+  })
+
+  test('is told nothing where something before GitHub may have answered', async () => {
+    const { credentials, told } = source(async () => 'first-token')
+    const { dispatch } = await setup(says(502, 'Bad Gateway'), { credentials })
+    await dispatch()
+    expect(told).toEqual([])
   })
 })
 

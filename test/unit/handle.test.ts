@@ -18,6 +18,7 @@ import { createRedactor } from '../../shared/redact.ts'
 import { secretFromValue } from '../../shared/secret.ts'
 import { createHandle, type HandleDeps, type Route, SEND_DEADLINE_MS } from '../../worker/dispatch/handle.ts'
 import { createGithub, type DispatchAnswer, type DispatchCall } from '../../worker/github/client.ts'
+import { tokenCredentials } from '../../worker/github/credentials.ts'
 
 const ID = '019ab000-0000-7000-8000-000000000001'
 const NEWER: Wake = { id: '019ab000-0000-7000-8000-000000000002', job: 4 }
@@ -699,11 +700,12 @@ test('a token that GitHub echoes back reaches neither the log, nor the ledger, n
   await once(server, 'listening')
   onTestFinished(() => void server.close())
   const token = secretFromValue('GITHUB_TOKEN', TOKEN)
+  const redact = createRedactor([token])
   const github = createGithub({
-    token,
+    credentials: tokenCredentials(token, redact),
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     apiVersion: '2022-11-28',
-    redact: createRedactor([token]),
+    redact,
   })
   const { handle, lines, ends } = setup({ deps: { dispatch: github.dispatch } })
   const end = await handle(ID)

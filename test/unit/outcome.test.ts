@@ -25,6 +25,10 @@ function answered(status: number, body: unknown = '', headers: Headers = {}, rep
   return { kind: 'answered', status, body, headers, repositoryReadable } satisfies DispatchAnswer
 }
 
+function noToken(status: number, message: string, headers: Headers = {}) {
+  return { kind: 'no_token', status, body: says(message), headers } satisfies DispatchAnswer
+}
+
 /** As GitHub words its errors. */
 function says(message: string) {
   return { message, documentation_url: 'https://docs.github.com/rest/actions/workflows', status: '422' }
@@ -153,6 +157,21 @@ describe('what GitHub answers', () => {
       { kind: 'repository_fault', reason: 'credentials' },
     ],
     [
+      'bad credentials while another token is at hand: it goes with that one',
+      { ...answered(401, says('Bad credentials')), anotherToken: true },
+      { kind: 'transient', ours: true },
+    ],
+    [
+      'bad credentials without another token are the fault of the repository',
+      { ...answered(401, says('Bad credentials')), anotherToken: false },
+      { kind: 'repository_fault', reason: 'credentials' },
+    ],
+    [
+      'a suspended App is a fault of credentials: reading tells when it is back',
+      answered(403, says('This installation has been suspended')),
+      { kind: 'repository_fault', reason: 'credentials' },
+    ],
+    [
       'a token without permission is the fault of the repository',
       answered(403, says(PERMISSION)),
       { kind: 'repository_fault', reason: 'permission' },
@@ -219,6 +238,47 @@ describe('what GitHub answers', () => {
       'a token that can not be read is no fault of the promotion',
       { kind: 'not_sent', code: 'CREDENTIALS', message: "GITHUB_TOKEN can't be read: ENOENT" },
       { kind: 'repository_fault', reason: 'credentials' },
+    ],
+    [
+      'an App that GitHub does not know: its credentials',
+      noToken(401, 'A JSON web token could not be decoded'),
+      { kind: 'repository_fault', reason: 'credentials' },
+    ],
+    [
+      'an installation that is gone: its credentials',
+      noToken(404, 'Not Found'),
+      { kind: 'repository_fault', reason: 'credentials' },
+    ],
+    [
+      'an installation that is suspended: its credentials',
+      noToken(403, 'This installation has been suspended'),
+      { kind: 'repository_fault', reason: 'credentials' },
+    ],
+    [
+      'an address that leads elsewhere gives no token either: its credentials',
+      noToken(302, ''),
+      { kind: 'repository_fault', reason: 'credentials' },
+    ],
+    ['a limit on tokens is throttled', noToken(429, ''), { kind: 'throttled' }],
+    [
+      'also as a 403, for as long as GitHub says',
+      noToken(403, 'You have exceeded a secondary rate limit', { 'retry-after': '30' }),
+      { kind: 'throttled', waitMs: 30_000 },
+    ],
+    [
+      'a fault of GitHub’s where a token is asked for: nothing was sent',
+      noToken(502, ''),
+      { kind: 'transient', ours: false },
+    ],
+    [
+      'an answer that holds no token: nothing was sent',
+      noToken(200, '<p>Log in</p>'),
+      { kind: 'transient', ours: false },
+    ],
+    [
+      'no token of the App in time: nothing was sent',
+      { kind: 'not_sent', code: 'NO_TOKEN', message: 'GitHub gave no token of the App in time' },
+      { kind: 'transient', ours: false },
     ],
     [
       'a reset after sending is unknown',
@@ -448,6 +508,9 @@ describe('the words of an outcome', () => {
     const fault = { code: 'ECONNRESET', message: 'socket hang up' }
     expect(read({ kind: 'not_sent', ...fault }).detail).toBe('nothing was sent: socket hang up')
     expect(read({ kind: 'no_answer', ...fault }).detail).toBe('sent, but no answer: socket hang up')
+    expect(read(noToken(404, 'Not Found')).detail).toBe(
+      'nothing was sent: no token of the GitHub App: GitHub answered 404: Not Found',
+    )
   })
 
   test('say which of the two a 404 means', () => {

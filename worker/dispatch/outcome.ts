@@ -18,7 +18,7 @@ export type Outcome =
   | { kind: 'workflow_fault'; detail: string; reason: WorkflowFault }
   | { kind: 'repository_fault'; detail: string; reason: RepositoryFault }
   | { kind: 'throttled'; detail: string; waitMs?: number }
-  /** Nothing was sent; `ours` where that was our own doing, not the network's. */
+  /** Nothing was started; `ours` where that was our own doing, not the network's. */
   | { kind: 'transient'; detail: string; ours: boolean }
   /** A run may have been started. */
   | { kind: 'unknown'; detail: string }
@@ -50,12 +50,13 @@ export function outcomeOf(answer: DispatchAnswer, sent: SentWith): Outcome {
     const ours = OUR_OWN.includes(answer.code)
     return { kind: 'transient', detail, ours }
   }
+  if (answer.kind === 'no_token') return withoutToken(answer, sent)
   if (answer.kind === 'no_answer')
     return { kind: 'unknown', detail: `sent, but no answer: ${answer.message}` }
 
   const { status, headers } = answer
   const message = messageOf(answer.body)
-  const detail = message === '' ? `GitHub answered ${status}` : `GitHub answered ${status}: ${message}`
+  const detail = inWords(status, message)
   if (status === 204) return { kind: 'dispatched', detail }
   if (status >= 200 && status < 300) return withRunDetails(answer.body, detail)
   if (status >= 300 && status < 400) {
@@ -63,9 +64,17 @@ export function outcomeOf(answer: DispatchAnswer, sent: SentWith): Outcome {
   }
   if (status >= 500 || status < 200) return { kind: 'unknown', detail }
 
-  if (status === 401) return { kind: 'repository_fault', reason: 'credentials', detail }
+  if (status === 401) {
+    // The old one had come to its end, early or just now: no fault of the repository as long as the new one does.
+    if (answer.anotherToken)
+      return { kind: 'transient', ours: true, detail: `${detail} (a new token is at hand)` }
+    return { kind: 'repository_fault', reason: 'credentials', detail }
+  }
   if (status === 403 || status === 429) {
-    if (status === 429 || saysThrottled(headers, message)) return throttled(headers, sent.nowMs, detail)
+    if (saysThrottled(status, headers, message)) return throttled(headers, sent.nowMs, detail)
+    // Of a GitHub App: reading tells when it is back.
+    if (/\binstallation\b.*\bsuspended\b/i.test(message))
+      return { kind: 'repository_fault', reason: 'credentials', detail }
     // GitHub has answered some disabled workflows with 403 as well.
     if (message.includes('disabled workflow'))
       return { kind: 'workflow_fault', reason: 'workflow_disabled', detail }
@@ -84,6 +93,23 @@ export function outcomeOf(answer: DispatchAnswer, sent: SentWith): Outcome {
   if (status === 400 || status === 422) return refusedContent(message, sent, detail)
   if (status === 413) return { kind: 'rejected', detail }
   return { kind: 'repository_fault', reason: 'refused', detail }
+}
+
+/** GitHub gave no token of the App: it is limited, or has a fault, or the App or its installation is not what it was. */
+function withoutToken(
+  { status, headers, body }: Extract<DispatchAnswer, { kind: 'no_token' }>,
+  { nowMs }: SentWith,
+): Outcome {
+  const message = messageOf(body)
+  const detail = `nothing was sent: no token of the GitHub App: ${inWords(status, message)}`
+  if ((status === 403 || status === 429) && saysThrottled(status, headers, message))
+    return throttled(headers, nowMs, detail)
+  if (status >= 300 && status < 500) return { kind: 'repository_fault', reason: 'credentials', detail }
+  return { kind: 'transient', detail, ours: false }
+}
+
+function inWords(status: number, message: string): string {
+  return message === '' ? `GitHub answered ${status}` : `GitHub answered ${status}: ${message}`
 }
 
 function withRunDetails(body: unknown, detail: string): Outcome {
@@ -132,8 +158,9 @@ function unexpectedInputs(message: string): string[] {
   }
 }
 
-function saysThrottled(headers: Readonly<Record<string, string>>, message: string): boolean {
+function saysThrottled(status: number, headers: Readonly<Record<string, string>>, message: string): boolean {
   return (
+    status === 429 ||
     headers['retry-after'] !== undefined ||
     headers['x-ratelimit-remaining'] === '0' ||
     /rate limit|abuse detection/i.test(message)

@@ -1,13 +1,15 @@
 /**
- * The adapter to GitHub: the only file that imports octokit. It turns calls into plain answers, redacted, and
- * judges nothing: what an answer means is said in `dispatch/outcome.ts`. No retry and no throttling below us.
+ * The adapter to GitHub: all calls but the one for a token of a GitHub App (app-credentials.ts). It turns them into
+ * plain answers, redacted, and judges nothing: what an answer means is said in `dispatch/outcome.ts`. No retry and no
+ * throttling below us; a read that is answered 401 is asked once more where another token is at hand by then.
  * Contracts: GitHub's REST description of Actions workflows and workflow runs.
  */
 import { Octokit } from '@octokit/rest'
-import { type Redact, redactDeep } from '../../shared/redact.ts'
-import type { Secret } from '../../shared/secret.ts'
+import type { Redact } from '../../shared/redact.ts'
+import { type Answer, type Answered, answerOf, faultOf, wordsOf } from './answer.ts'
+import { type Credentials, TokenRefused } from './credentials.ts'
 import type { Deadline } from './deadline.ts'
-import { SendError, sendOnce } from './send-once.ts'
+import { refusalToSend, type SendLimits, sendOnce } from './send-once.ts'
 
 export interface Repository {
   owner: string
@@ -35,17 +37,16 @@ export interface DispatchCall {
 }
 
 export type DispatchAnswer =
-  | {
-      kind: 'answered'
-      status: number
-      /** Parsed JSON, or text where it is none; redacted. */
-      body: unknown
-      headers: Readonly<Record<string, string>>
+  | (Answered & {
       /** Asked after a 404 only: can we read the repository? undefined if that could not be told. */
       repositoryReadable?: boolean | undefined
-    }
+      /** Asked after a 401 only: is another token at hand now than the one that was refused? */
+      anotherToken?: boolean
+    })
   /** Nothing was handed to the network. */
   | { kind: 'not_sent'; code: string; message: string }
+  /** Nor then: GitHub was asked for a token of the App, gave none and answered this. */
+  | (Omit<Answered, 'kind'> & { kind: 'no_token' })
   /** Sent, and no answer came. */
   | { kind: 'no_answer'; code: string; message: string }
 
@@ -76,7 +77,7 @@ export type RunsAnswer =
 export type Usable = { ok: true } | { ok: false; detail: string }
 
 export interface GithubOptions {
-  token: Secret
+  credentials: Credentials
   baseUrl: string
   apiVersion: string
   redact: Redact
@@ -91,86 +92,94 @@ export type Github = ReturnType<typeof createGithub>
 const DISPATCH_TIMEOUT_MS = 30_000
 const READ_TIMEOUT_MS = 10_000
 const PAGE_SIZE = 100
-/** Of what GitHub says, as much goes into a reason. */
-const LONGEST_MESSAGE = 200
 /** GitHub lists 1,000 results at most. */
 const MOST_PAGES = 10
 const ACCEPT = 'application/vnd.github+json'
 
 export function createGithub(options: GithubOptions) {
-  const { baseUrl, redact } = options
+  const { baseUrl, credentials, redact } = options
   const { dispatchTimeoutMs = DISPATCH_TIMEOUT_MS, readTimeoutMs = READ_TIMEOUT_MS } = options
   const quiet = () => {}
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet }
   // Twice: what an answer's `deprecation` header has octokit say goes to the request's own log, else to the console.
   const octokit = new Octokit({ baseUrl, userAgent: 'promotion-relay', log, request: { log } })
-  // A lone surrogate, which JSON may carry, is refused by Redis's JSON reader: the outcome could not be recorded.
+
+  // A lone surrogate, which JSON may carry, is refused by Redis's JSON reader.
   const clean: Redact = (text) => redact(text).toWellFormed()
 
-  const headers = (withVersion = true) => ({
+  const headers = (token: string, withVersion: boolean) => ({
     accept: ACCEPT,
-    authorization: `Bearer ${currentToken()}`,
+    authorization: `Bearer ${token}`,
     ...(withVersion ? { 'x-github-api-version': options.apiVersion } : {}),
   })
 
-  /** @throws SendError CREDENTIALS where there is none to send: a file being replaced, say. */
-  function currentToken(): string {
-    let token: string
-    try {
-      token = options.token.read()
-    } catch (cause) {
-      const { code = 'unknown fault' } = cause as NodeJS.ErrnoException
-      throw new SendError('CREDENTIALS', `${options.token.name} can't be read: ${code}`, { cause })
-    }
-    if (!/^[\x21-\x7e]+$/.test(token)) {
-      throw new SendError('CREDENTIALS', `${options.token.name} is empty or holds what no token holds`)
-    }
-    // So that this value is known as a secret, also when the file holds another once the answer comes.
-    redact('')
-    return token
-  }
-
   // Where the server refuses our API version it refuses it on every route, with a 400.
   let versionRefused = false
-  async function read(route: string, parameters: Record<string, unknown>): Promise<Answer> {
-    const answer = await answerOf(() =>
-      octokit.request(route, {
-        ...parameters,
-        headers: headers(!versionRefused),
-        request: { signal: AbortSignal.timeout(readTimeoutMs) },
-      }),
+  /** Within one limit, the wait for a token and asking once more included. */
+  async function read(
+    route: string,
+    parameters: Record<string, unknown>,
+    { signal = AbortSignal.timeout(readTimeoutMs), askedBefore = false } = {},
+  ): Promise<Answer> {
+    let token: string
+    try {
+      token = await credentials.token(signal)
+    } catch (error) {
+      return { kind: 'failed', ...faultOf(error, redact) }
+    }
+    const withVersion = !versionRefused
+    const answer = await answerOf(
+      () =>
+        octokit.request(route, { ...parameters, headers: headers(token, withVersion), request: { signal } }),
+      redact,
+      'as_taken',
     )
-    if (versionRefused || answer.kind === 'failed' || answer.status !== 400) return answer
-    versionRefused = true
-    return read(route, parameters)
+    if (answer.kind === 'failed') return answer
+    if (answer.status === 400 && withVersion) {
+      versionRefused = true
+      return read(route, parameters, { signal, askedBefore })
+    }
+    if (answer.status === 401 && (await credentials.refused(token, signal)) && !askedBefore)
+      return read(route, parameters, { signal, askedBefore: true })
+    return answer
   }
 
   return {
     /** The one POST. Never throws for what GitHub or the network does. */
     async dispatch(call: DispatchCall): Promise<DispatchAnswer> {
       const { repository, workflow, ref, adjustments, sendBefore, signal } = call
+      const token = await tokenToSend({ sendBefore, signal })
+      if (typeof token !== 'string') return token
       const sending = sendOnce({ sendBefore, answerWithinMs: dispatchTimeoutMs, signal })
       const inputs = Object.fromEntries(
         Object.entries(call.inputs).filter(([name]) => !adjustments.droppedInputs.includes(name)),
       )
-      const answer = await answerOf(() =>
-        octokit.request('POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches', {
-          owner: repository.owner,
-          repo: repository.name,
-          workflow_id: workflow,
-          ref,
-          inputs,
-          ...(adjustments.noRunDetails ? {} : { return_run_details: true }),
-          headers: headers(!adjustments.noApiVersion),
-          request: { fetch: sending.fetch },
-        }),
+      const answer = await answerOf(
+        () =>
+          octokit.request('POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches', {
+            owner: repository.owner,
+            repo: repository.name,
+            workflow_id: workflow,
+            ref,
+            inputs,
+            ...(adjustments.noRunDetails ? {} : { return_run_details: true }),
+            headers: headers(token, !adjustments.noApiVersion),
+            request: { fetch: sending.fetch },
+          }),
+        redact,
       )
       if (answer.kind === 'failed') {
         return { kind: sending.sent() ? 'no_answer' : 'not_sent', code: answer.code, message: answer.message }
       }
-      const cleaned = { ...answer, body: redactDeep(answer.body, clean) }
-      if (answer.status !== 404) return cleaned
-      return { ...cleaned, repositoryReadable: await repositoryReadable(repository) }
+      if (answer.status === 401) {
+        return {
+          ...answer,
+          anotherToken: await credentials.refused(token, AbortSignal.timeout(readTimeoutMs)),
+        }
+      }
+      if (answer.status < 500) credentials.known(token)
+      if (answer.status !== 404) return answer
+      return { ...answer, repositoryReadable: await repositoryReadable(repository) }
     },
 
     repositoryReadable,
@@ -183,7 +192,7 @@ export function createGithub(options: GithubOptions) {
       })
       if (answer.kind === 'answered' && answer.status === 404) return { kind: 'gone' }
       if (answer.kind === 'failed' || answer.status !== 200)
-        return { kind: 'unavailable', message: wordsOf(answer) }
+        return { kind: 'unavailable', message: clean(wordsOf(answer)) }
       const run = runFrom(answer.body, clean)
       return run && run.status !== ''
         ? { kind: 'run', run }
@@ -208,7 +217,7 @@ export function createGithub(options: GithubOptions) {
         const list =
           answer.kind === 'answered' ? (answer.body as { workflow_runs?: unknown } | null) : undefined
         if (answer.kind === 'failed' || answer.status !== 200 || !Array.isArray(list?.workflow_runs)) {
-          return { kind: 'unavailable', message: wordsOf(answer) }
+          return { kind: 'unavailable', message: clean(wordsOf(answer)) }
         }
         const readable = list.workflow_runs.flatMap((run: unknown) => runFrom(run, clean) ?? [])
         runs.push(...readable)
@@ -222,7 +231,7 @@ export function createGithub(options: GithubOptions) {
       const answer = await read('GET /repos/{owner}/{repo}', { owner, repo: name })
       return answer.kind === 'answered' && answer.status === 200
         ? { ok: true }
-        : { ok: false, detail: wordsOf(answer) }
+        : { ok: false, detail: clean(wordsOf(answer)) }
     },
 
     async workflowState({ owner, name }: Repository, workflow: string): Promise<Usable> {
@@ -231,7 +240,8 @@ export function createGithub(options: GithubOptions) {
         repo: name,
         workflow_id: workflow,
       })
-      if (answer.kind === 'failed' || answer.status !== 200) return { ok: false, detail: wordsOf(answer) }
+      if (answer.kind === 'failed' || answer.status !== 200)
+        return { ok: false, detail: clean(wordsOf(answer)) }
       const { state } = (answer.body ?? {}) as { state?: unknown }
       return state === 'active'
         ? { ok: true }
@@ -256,46 +266,19 @@ export function createGithub(options: GithubOptions) {
     return answer.status === 200
   }
 
-  type Answer =
-    | Extract<DispatchAnswer, { kind: 'answered' }>
-    | { kind: 'failed'; code: string; message: string }
-
-  /** Octokit throws for 4xx and 5xx and for a broken network alike: `response` tells them apart. */
-  async function answerOf(
-    request: () => Promise<{ status: number; data: unknown; headers: object }>,
-  ): Promise<Answer> {
+  /** Waits for it no longer than something may be sent. */
+  async function tokenToSend(limits: Omit<SendLimits, 'answerWithinMs'>): Promise<string | DispatchAnswer> {
+    const { sendBefore, signal } = limits
+    const tooLate = refusalToSend(limits)
+    if (tooLate) return { kind: 'not_sent', code: tooLate.code, message: tooLate.message }
+    const deadline = AbortSignal.timeout(Math.ceil(sendBefore.leftMs()))
     try {
-      const { status, data, headers: received } = await request()
-      return answered(status, data, received)
+      return await credentials.token(signal ? AbortSignal.any([signal, deadline]) : deadline)
     } catch (error) {
-      const { response } = error as { response?: { status: number; data: unknown; headers: object } }
-      if (response) return answered(response.status, response.data, response.headers)
-      return { kind: 'failed', ...faultOf(error) }
+      if (error instanceof TokenRefused) return { ...error.answer, kind: 'no_token' }
+      const fault = signal?.aborted ? refusalToSend(limits) : undefined
+      return { kind: 'not_sent', ...faultOf(fault ?? error, redact) }
     }
-  }
-
-  function answered(status: number, body: unknown, received: object): Answer {
-    const plain = Object.fromEntries(Object.entries(received).map(([name, value]) => [name, String(value)]))
-    // A page of runs is a megabyte: what is taken from a body is redacted as it is taken.
-    return { kind: 'answered', status, body, headers: redactDeep(plain, clean) }
-  }
-
-  function faultOf(error: unknown): { code: string; message: string } {
-    for (let at: unknown = error; at instanceof Error; at = at.cause) {
-      const { code } = at as { code?: unknown }
-      if (at instanceof SendError || (typeof code === 'string' && code !== '')) {
-        return { code: String(code), message: redact(at.message) }
-      }
-    }
-    return { code: 'NETWORK', message: redact(error instanceof Error ? error.message : String(error)) }
-  }
-
-  function wordsOf(answer: Answer): string {
-    if (answer.kind === 'failed') return answer.message
-    const { message } = (answer.body ?? {}) as { message?: unknown }
-    const said =
-      typeof message === 'string' && message !== '' ? `: ${clean(message).slice(0, LONGEST_MESSAGE)}` : ''
-    return `GitHub answered ${answer.status}${said}`.toWellFormed()
   }
 }
 

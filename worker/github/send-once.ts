@@ -35,14 +35,17 @@ export class SendError extends Error {
   }
 }
 
+/** Why nothing may be sent any more. */
+export function refusalToSend({ sendBefore, signal }: Omit<SendLimits, 'answerWithinMs'>) {
+  if (signal?.aborted) return new SendError('ABORTED', 'the job was cancelled')
+  if (!sendBefore.passed()) return undefined
+  return new SendError('SEND_DEADLINE', 'the send deadline passed before anything was sent')
+}
+
 export function sendOnce({ sendBefore, answerWithinMs, signal }: SendLimits): Sending {
   let used = false
   let sent = false
-  const refusal = () => {
-    if (signal?.aborted) return new SendError('ABORTED', 'the job was cancelled')
-    if (!sendBefore.passed()) return undefined
-    return new SendError('SEND_DEADLINE', 'the send deadline passed before anything was sent')
-  }
+  const refusal = () => refusalToSend({ sendBefore, signal })
   const fetch: typeof globalThis.fetch = (input, init) =>
     new Promise<Response>((resolve, reject) => {
       if (used) throw new SendError('ALREADY_USED', 'this request is sent once only')
