@@ -20,6 +20,8 @@ export interface Pauses {
   faultPauseMs: number
   /** After GitHub gave no token of the App it is not asked for one again for this long. */
   tokenPauseMs: number
+  /** Between two looks whether the token is about to expire. */
+  tokenLookMs: number
   /** Between two sweeps, looks for runs in doubt, looks at open circuits. */
   sweepMs: number
   resolveMs: number
@@ -47,6 +49,7 @@ export const PAUSES: Pauses = {
   circuitPauseMs: 60_000,
   faultPauseMs: 15_000,
   tokenPauseMs: 5_000,
+  tokenLookMs: 3_600_000,
   sweepMs: 30_000,
   resolveMs: 10_000,
   probeMs: 5_000,

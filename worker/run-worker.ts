@@ -33,6 +33,7 @@ import { createHandle } from './dispatch/handle.ts'
 import { createIntake } from './dispatch/intake.ts'
 import { chooseCredentials } from './github/choose-credentials.ts'
 import { createGithub } from './github/client.ts'
+import { watchAnswers } from './github/watch-answers.ts'
 import type { WorkerMetrics } from './ops/worker-metrics.ts'
 import { PAUSES, type Pauses } from './pauses.ts'
 import { every } from './recurring.ts'
@@ -129,12 +130,14 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     enqueue: (one, job) => addPromotedJob(queues.promotions, one, job),
   })
 
-  const { credentials } = chooseCredentials(settings, { redact, log, pauseMs: pauses.tokenPauseMs })
+  const { credentials, ofApp } = chooseCredentials(settings, { redact, log, pauseMs: pauses.tokenPauseMs })
+  const answers = watchAnswers({ metrics, log, ofApp, now: Date.now })
   const github = createGithub({
     credentials,
     baseUrl: settings.GITHUB_API_URL,
     apiVersion: settings.GITHUB_API_VERSION,
     redact,
+    observe: answers.observe,
     dispatchTimeoutMs: pauses.dispatchTimeoutMs,
   })
   let inTheAir = 0
@@ -274,6 +277,8 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
   teardown.push(every(pauses.sweepMs, sweepAlone, brokeOff('The sweep')))
   teardown.push(every(pauses.resolveMs, resolve, brokeOff('The resolver')))
   teardown.push(every(pauses.probeMs, prober.probeDue, brokeOff('The prober')))
+  const lookAtToken = () => answers.look(async () => route.enabled && github.repositoryState(route.owner))
+  teardown.push(every(pauses.tokenLookMs, lookAtToken, brokeOff('The look at the token')))
   teardown.push(every(pauses.watchdog.lookMs, watchdog.look, brokeOff('The watchdog')))
 
   /** Nothing may go on trying to reach Redis once the worker counts as closed. */

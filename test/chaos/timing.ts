@@ -55,6 +55,7 @@ export function timingAt(pace: number): Timing {
       circuitPauseMs: scaled(PAUSES.circuitPauseMs) / 4,
       faultPauseMs: scaled(PAUSES.faultPauseMs),
       tokenPauseMs: scaled(PAUSES.tokenPauseMs),
+      tokenLookMs: scaled(PAUSES.tokenLookMs),
       sweepMs: scaled(PAUSES.sweepMs),
       resolveMs,
       probeMs: scaled(PAUSES.probeMs),

@@ -1,5 +1,5 @@
 // What a whole relay stands on at GitHub: tokens of a GitHub App that end, are taken away and come back, a clock that
-// is off, a token file that is rotated.
+// is off, a token file that is rotated; and what it is told of limits and of a token's end.
 import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -268,3 +268,34 @@ test('a token rotated on disk while the circuit is open is used by the next prob
   await flowsAgain(relay, id)
   expect(dispatched(relay)).toEqual([401, 200])
 })
+
+test('the rate limit and the end of the token are told from GitHub’s answers; of the end a warning comes a week ahead', async () => {
+  const relay = await startRelay({
+    simulator: { rateLimit: 1_000, tokenExpiration: `${inDays(6)} UTC` },
+  })
+  await relay.ends(await relay.promote('5'))
+  await relay.ends(await relay.promote('6'))
+
+  expect(relay.told.limits[0]).toEqual({
+    resource: 'core',
+    limit: 1_000,
+    remaining: 999,
+    resetAtMs: expect.closeTo(Date.now() + 3_600_000, -5),
+  })
+  expect(relay.told.expiries).toHaveLength(1)
+  expect(relay.told.expiries[0]).toBeCloseTo(Date.now() + 6 * 86_400_000, -5)
+  const warnings = relay.lines.filter(({ msg }) => msg.startsWith('GITHUB_TOKEN expires soon'))
+  expect(warnings).toMatchObject([{ level: 'warn', daysLeft: 5 }])
+})
+
+test('a token of a GitHub App is renewed by itself: nobody is warned of its end', async () => {
+  const relay = await startAsApp({ simulator: { app: APP, tokenExpiration: `${inDays(1)} UTC` } })
+  await relay.ends(await relay.promote('5'))
+
+  expect(relay.told.expiries).toEqual([])
+  expect(JSON.stringify(relay.lines)).not.toContain('expires soon')
+})
+
+function inDays(days: number): string {
+  return new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 19).replace('T', ' ')
+}

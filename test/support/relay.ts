@@ -23,6 +23,7 @@ import {
 } from '../../shared/queues.ts'
 import { createRedactor } from '../../shared/redact.ts'
 import { connectForWorker } from '../../shared/redis/connect.ts'
+import type { RateLimit } from '../../worker/github/rate-limit.ts'
 import { PAUSES, type Pauses } from '../../worker/pauses.ts'
 import { type RunningWorker, runWorker } from '../../worker/run-worker.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../github-simulator/simulator.ts'
@@ -59,6 +60,8 @@ export interface Relay {
   readonly lines: LogLine[]
   /** What the workers counted: outcomes of attempts, conclusions of runs. */
   readonly counted: { attempts: string[]; deployments: string[] }
+  /** What the workers were told of the rate limit and of the token's end (ms since the epoch), in order. */
+  readonly told: { limits: RateLimit[]; expiries: (number | undefined)[] }
   startWorker(change?: { pauses?: Partial<Pauses>; env?: Environment }): Promise<RunningWorker>
   /** Promotes a version of `fraud-detector` that must be accepted. @returns its id */
   promote(version: string, more?: Partial<PromotionRequest>): Promise<string>
@@ -115,6 +118,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
 
   const lines: LogLine[] = []
   const counted = { attempts: [] as string[], deployments: [] as string[] }
+  const told = { limits: [] as RateLimit[], expiries: [] as (number | undefined)[] }
   const settingsWith = (env: Environment = {}) => {
     const given = { ...SETTINGS, REDIS_URL: redisUrl, GITHUB_API_URL: simulator.url, ...options.env, ...env }
     const loaded = loadSettings(given, ['redis', 'dispatch'])
@@ -152,6 +156,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     queues,
     lines,
     counted,
+    told,
 
     async startWorker({ pauses, env } = {}) {
       const own = settingsWith(env)
@@ -164,6 +169,8 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
         metrics: {
           attempt: ({ outcome }) => void counted.attempts.push(outcome),
           deployment: ({ conclusion }) => void counted.deployments.push(conclusion),
+          rateLimit: (limit) => void told.limits.push(limit),
+          tokenExpiry: (atMs) => void told.expiries.push(atMs),
         },
         log: createLogger({ level: 'debug', redact, destination }),
         name: `worker-${++workers}`,

@@ -619,6 +619,25 @@ describe('a token that must be got first', () => {
   })
 })
 
+test('every answer is shown to who watches them, and nothing but answers', async () => {
+  const seen: [number, string | undefined][] = []
+  const observe: GithubOptions['observe'] = ({ status, headers }) =>
+    void seen.push([status, headers['x-ratelimit-remaining']])
+  const react = inTurn(
+    says(204, '', { 'x-ratelimit-remaining': '7' }),
+    says(401, { message: 'x' }, { 'x-ratelimit-remaining': '6' }),
+    hangUp,
+  )
+  const { github, dispatch } = await setup(react, { observe })
+  await dispatch()
+  await github.getRun(REPOSITORY, '1')
+  await github.getRun(REPOSITORY, '1')
+  expect(seen).toEqual([
+    [204, '7'],
+    [401, '6'],
+  ])
+})
+
 /** A run, as GitHub describes it. */
 function run(overrides: object = {}) {
   return {

@@ -81,6 +81,8 @@ export interface GithubOptions {
   baseUrl: string
   apiVersion: string
   redact: Redact
+  /** Told of every answer. */
+  observe?(answer: { status: number; headers: Readonly<Record<string, string>> }): void
   /** Time limit for the answer to a dispatch, ms. */
   dispatchTimeoutMs?: number
   /** Time limit for every other answer, ms. */
@@ -113,6 +115,15 @@ export function createGithub(options: GithubOptions) {
     ...(withVersion ? { 'x-github-api-version': options.apiVersion } : {}),
   })
 
+  async function observed(
+    request: Parameters<typeof answerOf>[0],
+    body?: Parameters<typeof answerOf>[2],
+  ): Promise<Answer> {
+    const answer = await answerOf(request, redact, body)
+    if (answer.kind === 'answered') options.observe?.(answer)
+    return answer
+  }
+
   // Where the server refuses our API version it refuses it on every route, with a 400.
   let versionRefused = false
   /** Within one limit, the wait for a token and asking once more included. */
@@ -128,10 +139,9 @@ export function createGithub(options: GithubOptions) {
       return { kind: 'failed', ...faultOf(error, redact) }
     }
     const withVersion = !versionRefused
-    const answer = await answerOf(
+    const answer = await observed(
       () =>
         octokit.request(route, { ...parameters, headers: headers(token, withVersion), request: { signal } }),
-      redact,
       'as_taken',
     )
     if (answer.kind === 'failed') return answer
@@ -154,19 +164,17 @@ export function createGithub(options: GithubOptions) {
       const inputs = Object.fromEntries(
         Object.entries(call.inputs).filter(([name]) => !adjustments.droppedInputs.includes(name)),
       )
-      const answer = await answerOf(
-        () =>
-          octokit.request('POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches', {
-            owner: repository.owner,
-            repo: repository.name,
-            workflow_id: workflow,
-            ref,
-            inputs,
-            ...(adjustments.noRunDetails ? {} : { return_run_details: true }),
-            headers: headers(token, !adjustments.noApiVersion),
-            request: { fetch: sending.fetch },
-          }),
-        redact,
+      const answer = await observed(() =>
+        octokit.request('POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches', {
+          owner: repository.owner,
+          repo: repository.name,
+          workflow_id: workflow,
+          ref,
+          inputs,
+          ...(adjustments.noRunDetails ? {} : { return_run_details: true }),
+          headers: headers(token, !adjustments.noApiVersion),
+          request: { fetch: sending.fetch },
+        }),
       )
       if (answer.kind === 'failed') {
         return { kind: sending.sent() ? 'no_answer' : 'not_sent', code: answer.code, message: answer.message }

@@ -2,7 +2,7 @@
  * Figures that a worker counts itself, Prometheus' way: attempts by outcome and how long a promotion took. What
  * all workers share is counted in Redis and shown by `serve` (ledger-metrics.ts), so that nothing is summed twice.
  */
-import { Counter, collectDefaultMetrics, Histogram, type Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
 
 export const PREFIX = 'promotion_relay_'
 
@@ -13,6 +13,10 @@ const TO_LIVE_BUCKETS = [5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21
 export interface WorkerMetrics {
   attempt(seen: { outcome: string; waitedMs?: number }): void
   deployment(ended: { conclusion: string; sinceAcceptedMs: number }): void
+  /** What GitHub last said of a limit; `resetAtMs` since the epoch. */
+  rateLimit(seen: { resource: string; limit: number; remaining: number; resetAtMs: number }): void
+  /** Since the epoch, ms; undefined where the token has no end that GitHub tells of. */
+  tokenExpiry(atMs: number | undefined): void
 }
 
 export function createWorkerMetrics(registry: Registry): WorkerMetrics {
@@ -36,6 +40,30 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     buckets: TO_LIVE_BUCKETS,
     registers,
   })
+  const rateLimit = new Gauge({
+    name: `${PREFIX}github_rate_limit`,
+    help: "Requests in a window of GitHub's primary rate limit, as this worker was last told.",
+    labelNames: ['resource'],
+    registers,
+  })
+  const remaining = new Gauge({
+    name: `${PREFIX}github_rate_limit_remaining`,
+    help: 'Requests that are left in the window, as this worker was last told.',
+    labelNames: ['resource'],
+    registers,
+  })
+  const reset = new Gauge({
+    name: `${PREFIX}github_rate_limit_reset_timestamp_seconds`,
+    help: 'When the window ends.',
+    labelNames: ['resource'],
+    registers,
+  })
+  const tokenExpiry = new Gauge({
+    name: `${PREFIX}github_token_expiry_timestamp_seconds`,
+    help: 'When GITHUB_TOKEN expires; NaN where GitHub tells no end of it.',
+    registers,
+  })
+  tokenExpiry.set(Number.NaN)
   return {
     attempt({ outcome, waitedMs }) {
       attempts.inc({ outcome })
@@ -43,6 +71,15 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     },
     deployment({ conclusion, sinceAcceptedMs }) {
       if (conclusion === 'success') toLive.observe(sinceAcceptedMs / 1000)
+    },
+    rateLimit(seen) {
+      const { resource } = seen
+      rateLimit.set({ resource }, seen.limit)
+      remaining.set({ resource }, seen.remaining)
+      reset.set({ resource }, seen.resetAtMs / 1000)
+    },
+    tokenExpiry(atMs = Number.NaN) {
+      tokenExpiry.set(atMs / 1000)
     },
   }
 }
