@@ -36,7 +36,7 @@ export interface SentWith {
   inputs: readonly string[]
   runDetails: boolean
   apiVersion: boolean
-  /** ms since the epoch: to read `x-ratelimit-reset`. */
+  /** ms since the epoch: to read `x-ratelimit-reset` where GitHub does not tell its own time. */
   nowMs: number
 }
 
@@ -170,7 +170,10 @@ function saysThrottled(status: number, headers: Readonly<Record<string, string>>
 /** GitHub's own windows are an hour: a longer pause is an error of somebody's clock, ms. */
 const LONGEST_THROTTLE_MS = 2 * 3_600_000
 
-/** `retry-after` (seconds) if present; else until `x-ratelimit-reset` (epoch seconds); else the caller's own pause. */
+/**
+ * `retry-after` (seconds) if present; else until `x-ratelimit-reset` (epoch seconds, by GitHub's clock, which the answer's
+ * `date` tells); else the caller's own pause.
+ */
 function throttled(headers: Readonly<Record<string, string>>, nowMs: number, detail: string): Outcome {
   const until = (waitMs: number): Outcome => ({
     kind: 'throttled',
@@ -180,8 +183,9 @@ function throttled(headers: Readonly<Record<string, string>>, nowMs: number, det
   const after = headers['retry-after'] ?? ''
   if (/^\d+$/.test(after)) return until(Math.max(Number(after), 1) * 1000)
   const reset = Number(headers['x-ratelimit-reset'] ?? Number.NaN) * 1000
-  if (headers['x-ratelimit-remaining'] === '0' && reset > nowMs) {
-    return until(reset - nowMs + 1000)
+  const answeredAtMs = Date.parse(headers.date ?? '') || nowMs
+  if (headers['x-ratelimit-remaining'] === '0' && reset > answeredAtMs) {
+    return until(reset - answeredAtMs + 1000)
   }
   return { kind: 'throttled', detail }
 }
