@@ -2,7 +2,9 @@
 // answer against them (test/support/simulator.ts); here is every kind of answer once, in every version.
 import { describe, expect, test } from 'vitest'
 import { createRedactor } from '../../shared/redact.ts'
+import { secretFromValue } from '../../shared/secret.ts'
 import { createGithub, type Github } from '../../worker/github/client.ts'
+import { tokenCredentials } from '../../worker/github/credentials.ts'
 import { createDeadline } from '../../worker/github/deadline.ts'
 import { eventProblems, examplePayload } from '../github-simulator/contract/event-contract.ts'
 import type { Server } from '../github-simulator/contract/rest-contract.ts'
@@ -203,11 +205,12 @@ describe("every request of the relay's client is one that GitHub describes", () 
     server: Server,
     call: (github: Github) => Promise<unknown>,
   ) {
-    const token = { name: 'GITHUB_TOKEN', read: () => 'ghp_0001' }
+    const token = secretFromValue('GITHUB_TOKEN', 'ghp_0001')
     const apiVersion = server === '2026-03-10' ? server : '2022-11-28'
     const redact = createRedactor([token])
     const before = simulator.log.length
-    await call(createGithub({ token, baseUrl: simulator.url, apiVersion, redact }))
+    const credentials = tokenCredentials(token, redact)
+    await call(createGithub({ credentials, baseUrl: simulator.url, apiVersion, redact }))
     const asked = simulator.log.slice(before)
     expect(asked).not.toHaveLength(0)
     for (const { method, path, body, status } of asked) {
