@@ -1,6 +1,7 @@
 /**
  * One Redis for the integration tests: in a container where Docker answers (testcontainers), else a private
  * process found as the embedded one is. Says which it is. Tests take a database of it by `testRedis()`.
+ * TEST_REDIS_IMAGE names another image than Redis 7, of a later Redis or of Valkey.
  */
 import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers'
 import type { TestProject } from 'vitest/node'
@@ -13,9 +14,9 @@ declare module 'vitest' {
   }
 }
 
-const IMAGE = 'redis:7-alpine'
+const IMAGE = process.env.TEST_REDIS_IMAGE || 'redis:7-alpine'
 const COMMAND = [
-  'redis-server',
+  IMAGE.includes('valkey') ? 'valkey-server' : 'redis-server',
   '--appendonly',
   'yes',
   '--appendfsync',
