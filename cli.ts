@@ -11,7 +11,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import type { DestinationStream } from 'pino'
 import type { Producer, PromotionRequest } from './producer/index.ts'
 import { type Environment, loadSettings, type Need, type Settings, secretsOf } from './shared/config.ts'
-import { createLogger } from './shared/logger.ts'
+import { createLogger, type Logger } from './shared/logger.ts'
 import type { FieldProblem } from './shared/promotion.ts'
 import { validatePromotion } from './shared/promotion.ts'
 import { createRedactor } from './shared/redact.ts'
@@ -20,6 +20,7 @@ import { listenProblem } from './standalone/listen-problem.ts'
 import { watchParent } from './standalone/parent-watch.ts'
 import { printTimeline } from './standalone/print-timeline.ts'
 import { readLogIns, readRelayAddress } from './standalone/relay-file.ts'
+import type { RunningServer } from './standalone/serve.ts'
 
 const EXIT = { done: 0, ended: 1, wrong: 2, unreachable: 3, waitOver: 4 } as const
 
@@ -311,21 +312,26 @@ program
   .action(async () => {
     const settings = settingsOrExit(['redis', 'server'])
     const { log } = openLog('serve', settings)
-    const [{ serve }, { Registry }] = await Promise.all([
-      import('./standalone/serve.ts'),
-      import('prom-client'),
-    ])
-    const server = await serve({
-      redisUrl: required(settings.REDIS_URL).read(),
-      settings,
-      apiToken: required(settings.RELAY_API_TOKEN),
-      opsPassword: required(settings.OPS_PASSWORD),
-      registry: new Registry(),
-      log,
-    }).catch((error) => refuse([listenProblem(error, 'PORT')]))
-    log.info({ url: server.url }, 'The server listens')
-    onStop(server.close)
+    const starting = startServer(settings, log)
+    // Before it listens: a container's first process ignores a signal that nothing takes.
+    onStop(async () => (await starting).close())
+    log.info({ url: (await starting).url }, 'The server listens')
   })
+
+async function startServer(settings: Settings, log: Logger): Promise<RunningServer> {
+  const [{ serve }, { Registry }] = await Promise.all([
+    import('./standalone/serve.ts'),
+    import('prom-client'),
+  ])
+  return serve({
+    redisUrl: required(settings.REDIS_URL).read(),
+    settings,
+    apiToken: required(settings.RELAY_API_TOKEN),
+    opsPassword: required(settings.OPS_PASSWORD),
+    registry: new Registry(),
+    log,
+  }).catch((error) => refuse([listenProblem(error, 'PORT')]))
+}
 
 program
   .command('work')
@@ -335,12 +341,14 @@ program
     const { log, redact } = openLog('work', settings)
     const redisUrl = required(settings.REDIS_URL).read()
     const name = `${hostname()}-${process.pid}`
-    const { work } = await import('./standalone/work.ts')
-    const worker = await work({ redisUrl, settings, redact, log, name, onStuck: giveUp }).catch((error) =>
-      refuse([listenProblem(error, 'WORKER_PORT')]),
+    const starting = import('./standalone/work.ts').then(({ work }) =>
+      work({ redisUrl, settings, redact, log, name, onStuck: giveUp }).catch((error) =>
+        refuse([listenProblem(error, 'WORKER_PORT')]),
+      ),
     )
-    log.info({ worker: name, url: worker.url, enabled: settings.ENABLE_CD_TRIGGER }, 'The worker is at work')
-    onStop(() => worker.close())
+    onStop(async () => (await starting).close())
+    const { url } = await starting
+    log.info({ worker: name, url, enabled: settings.ENABLE_CD_TRIGGER }, 'The worker is at work')
   })
 
 program

@@ -1,6 +1,6 @@
 // The command line as a child process of its own, through its launcher: what it prints, and its exit codes.
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { setup as startServer, TOKEN } from '../integration/http-setup.ts'
@@ -428,5 +428,33 @@ describe('help', () => {
     const { code, stdout, stderr } = await cli([])
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain('Commands:')
+  })
+})
+
+describe('SIGTERM', () => {
+  test.each(['serve', 'work'])('ends %s in order, also while it still waits for Redis', async (command) => {
+    const redis = new URL((await testRedis()).url)
+    const asked = Promise.withResolvers<void>()
+    // Says nothing until the signal is on its way.
+    const slow = createServer(async (socket) => {
+      socket.on('error', () => {})
+      await asked.promise
+      const there = connect(Number(redis.port), redis.hostname).on('error', () => socket.destroy())
+      socket.pipe(there).pipe(socket)
+    }).listen(0, '127.0.0.1')
+    onTestFinished(() => void slow.close())
+    await once(slow, 'listening')
+    const settings = {
+      REDIS_URL: `redis://127.0.0.1:${(slow.address() as AddressInfo).port}${redis.pathname}`,
+      RELAY_API_TOKEN: TOKEN,
+      OPS_PASSWORD: 'ops-password',
+      PORT: '0',
+      WORKER_PORT: '0',
+    }
+    const program = startProgram(NODE, [LAUNCHER, command], { env: settings })
+    await once(slow, 'connection')
+    program.kill('SIGTERM')
+    asked.resolve()
+    expect([await program.end(), program.stderr]).toEqual([0, ''])
   })
 })
