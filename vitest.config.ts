@@ -1,17 +1,29 @@
 import { defineConfig } from 'vitest/config'
 
-/** Take minutes: `npm run test:proofs` runs them, `npm test` the others. */
-const PROOFS = 'test/proofs/**/*.test.ts'
-/** Packs, and installs with what the registry has today: half a minute that `npm run test:package` takes. */
-const PACKAGE = 'test/e2e/package.test.ts'
+interface Lane {
+  include: string[]
+  globalSetup: string
+}
 
-const others = ['test/{unit,integration,e2e,model}/**/*.test.ts']
+/** What takes minutes, or what a newcomer's machine may not have, is run by name: `npm run test:<lane>`. */
+const LANES: Readonly<Record<string, Lane>> = {
+  default: {
+    include: ['test/{unit,integration,e2e,model}/**/*.test.ts'],
+    globalSetup: 'test/support/global-redis.ts',
+  },
+  /** A worker killed at each line; each guard taken out. */
+  proofs: { include: ['test/proofs/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
+  /** Packs the package, and installs it with what the registry has today. */
+  package: { include: ['test/package/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
+  /** The images, built and run. */
+  containers: { include: ['test/containers/**/*.test.ts'], globalSetup: 'test/containers/images.ts' },
+}
+const lane = LANES[process.env.LANE ?? 'default']
+if (!lane) throw new Error(`LANE is one of ${Object.keys(LANES).join(', ')}`)
 
 export default defineConfig({
   test: {
-    include: process.env.PROOFS ? [PROOFS] : process.env.PACKAGE ? [PACKAGE] : others,
-    exclude: process.env.PACKAGE ? [] : [PACKAGE],
-    globalSetup: ['test/support/global-redis.ts'],
+    ...lane,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
