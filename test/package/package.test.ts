@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startSimulator } from '../github-simulator/simulator.ts'
 import { filesOf, type InstalledPackage, installPackage } from '../support/installed-package.ts'
 import { type PrivateRedis, startPrivateRedis } from '../support/private-redis.ts'
@@ -11,6 +11,10 @@ import { NODE, ROOT, run, startProgram, temporaryDir } from '../support/up.ts'
 
 const about = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
 const FOLDERS = ['producer', 'worker', 'shared', 'standalone']
+
+/** Compilers on a busy machine: what is quick here is tested elsewhere. */
+const withinMs = 90_000
+vi.setConfig({ testTimeout: 100_000 })
 
 let installed: InstalledPackage
 let redis: PrivateRedis
@@ -29,7 +33,7 @@ afterAll(async () => {
 
 /** A program of this checkout's tools on the installed package. */
 const tool = (name: string, args: readonly string[]) =>
-  run(path.join(ROOT, 'node_modules', '.bin', name), args, { cwd: installed.project })
+  run(path.join(ROOT, 'node_modules', '.bin', name), args, { cwd: installed.project, withinMs })
 
 function inProject(name: string, text: string): string {
   const file = path.join(installed.project, name)
@@ -81,8 +85,10 @@ describe('the files', () => {
 })
 
 describe('the program', () => {
+  /** Its exit code then: it may be run again. */
+  const NOT_REACHED = 3
   const cli = (args: readonly string[], env: Record<string, string> = {}) =>
-    run(installed.program, args, { env: { DATA_DIR: '/nowhere/relay', ...env } })
+    run(installed.program, args, { env: { DATA_DIR: '/nowhere/relay', ...env }, withinMs })
 
   test('says its version', async () => {
     const { code, stdout, stderr } = await cli(['--version'])
@@ -121,7 +127,10 @@ describe('the program', () => {
 
     const flags = ['--model', 'fraud-detector', '--version', '5', '--accuracy', '0.9234', '--wait']
     const { RELAY_API_TOKEN } = settings
-    const promoted = await cli(['promote', ...flags, '--url', url], { RELAY_API_TOKEN })
+    const promoted = await until('the relay to answer within the deadline', async () => {
+      const end = await cli(['promote', ...flags, '--url', url], { RELAY_API_TOKEN })
+      return end.code !== NOT_REACHED && end
+    })
     expect([promoted.code, promoted.stderr]).toEqual([0, ''])
     expect(promoted.said.at(-1)).toBe('ended: deployed')
     expect(simulator.runs).toEqual([
@@ -132,6 +141,8 @@ describe('the program', () => {
     const page = await fetch(`${url}/queues/`, { headers: logIn })
     const script = /src="([^"]+\.js)"/.exec(await page.text())?.[1] ?? ''
     const answer = await fetch(new URL(script, `${url}/queues/`), { headers: logIn })
+    // Read to its end: the server waits for what is under way before it ends.
+    expect(await answer.text()).not.toBe('')
     expect([page.status, answer.status, answer.headers.get('content-type')]).toEqual([
       200,
       200,
@@ -147,7 +158,7 @@ describe('the program', () => {
 
 describe('the library', () => {
   const USE = `
-const producer = createProducer({ redisUrl: process.env.TEST_REDIS_URL })
+const producer = createProducer({ redisUrl: process.env.TEST_REDIS_URL, deadlineMs: 30_000 })
 producer.promote({ model: process.env.TEST_MODEL, version: '5', accuracy: 0.9234 }).then((result) => {
   console.log(JSON.stringify(result))
   return producer.close()
@@ -159,7 +170,7 @@ producer.promote({ model: process.env.TEST_MODEL, version: '5', accuracy: 0.9234
   ])('promotes from %s', async (_, name, imports) => {
     const file = inProject(name, `${imports}\n${USE}`)
     const env = { TEST_REDIS_URL: redis.url, TEST_MODEL: name }
-    const { code, stdout, stderr } = await run(NODE, [file], { cwd: installed.project, env })
+    const { code, stdout, stderr } = await run(NODE, [file], { cwd: installed.project, env, withinMs })
     expect([code, stderr]).toEqual([0, ''])
     expect(JSON.parse(stdout)).toEqual({
       status: 'accepted',

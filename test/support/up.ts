@@ -112,13 +112,17 @@ export function startProgram(
   }
 }
 
-/** Runs it to its end. */
-export async function run(command: string, args: readonly string[], options: ProgramOptions = {}) {
+/** Runs it to its end, which has to come within this time. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: ProgramOptions & { withinMs?: number } = {},
+) {
   const undo: (() => void | Promise<void>)[] = []
   try {
     const program = startProgram(command, args, { ...options, atEnd: (step) => undo.push(step) })
     const startedAt = performance.now()
-    const code = await program.end()
+    const code = await program.end(options.withinMs)
     const { stdout, stderr } = program
     const lines = (text: string) => text.split('\n').filter((line) => line !== '')
     return {
