@@ -1,5 +1,7 @@
 // The workflow files: what the relay counts on, and what keeps a stranger's text and code out of them.
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadSettings } from '../../shared/config.ts'
 import { promotionFrom } from '../../shared/ledger/promotion-record.ts'
@@ -87,6 +89,14 @@ describe('the CI workflow', () => {
       redis: ['redis:7-alpine', 'redis:8-alpine', 'valkey/valkey:8-alpine'],
     })
     expect(Object.keys(ci.jobs)).toEqual(['check', 'test', 'containers'])
+  })
+
+  test('runs npm scripts that there are', () => {
+    const run = workflowText('ci.yml').matchAll(/npm (?:run )?((?:test|check)\S*)/g)
+    const names = [...run].map(([, name]) => name)
+    expect(names).toEqual(['check', 'test:package', 'test', 'test:containers'])
+    const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(names))
   })
 
   test('may read the repository, and nothing else', () => {
