@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<void> {
   const missing = noDocker || (compose.length === 0 && 'there is no docker compose on this machine')
   if (missing) {
     if (process.env.EXPECT_CONTAINER) throw new Error(`containers were expected to run, but ${missing}`)
-    print(`The tests of what is missing here are skipped: ${missing}.`)
+    print(`The tests of ${noDocker === '' ? 'compose' : 'containers'} are skipped: ${missing}.`)
   }
   if (noDocker !== '') return
   print('Building the images…')
