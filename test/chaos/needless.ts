@@ -17,7 +17,7 @@ export interface Course {
   struck: readonly StruckWorker[]
   windows: readonly LostWindow[]
   /** Outcomes that a worker told in vain, from its log. */
-  toldInVain: readonly { promotionId: string; worker: string; at: number }[]
+  toldInVain: readonly { promotionId: string; worker: string; at: number; tookMs: number }[]
 }
 
 /** Clocks are one machine's; a log line comes a little after what it tells, ms. */
@@ -45,11 +45,12 @@ export function needlessDoubts({ timelines, posts, struck, windows, toldInVain }
     }),
   )
   const entriesOf = new Map(timelines.map(({ id, entries }) => [id, entries]))
-  for (const { promotionId, worker, at } of toldInVain) {
+  for (const { promotionId, worker, at, tookMs } of toldInVain) {
     const intent = entriesOf
       .get(promotionId)
       ?.findLast((entry) => entry.what === 'dispatching' && entry.worker === worker)
-    const from = intent?.at ?? at
+    // Its intent may be gone with a lost second.
+    const from = intent?.at ?? at - tookMs
     if (isStruck(worker, from, at) || isRolledBack(from, at)) continue
     faults.push({ promotionId, why: `the outcome that ${worker} told was not taken` })
   }

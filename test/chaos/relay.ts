@@ -148,16 +148,17 @@ function postsSeen({ simulator }: World) {
 
 /** Outcomes that came too late for the ledger, as the workers logged it. */
 async function toldInVain(logDir: string) {
-  const told: { promotionId: string; worker: string; at: number }[] = []
+  const told: { promotionId: string; worker: string; at: number; tookMs: number }[] = []
   for (const file of await readdir(logDir)) {
     for (const line of (await readFile(path.join(logDir, file), 'utf8')).split('\n')) {
       if (!line.includes(IN_VAIN)) continue
-      const { promotionId, worker, time } = JSON.parse(line) as {
+      const { promotionId, worker, time, tookMs } = JSON.parse(line) as {
         promotionId: string
         worker: string
         time: string
+        tookMs: number
       }
-      told.push({ promotionId, worker, at: Date.parse(time) })
+      told.push({ promotionId, worker, at: Date.parse(time), tookMs })
     }
   }
   return told

@@ -167,3 +167,10 @@ test.each([
 ])('a doubt has its cause where %s', (_case, cause) => {
   expect(needlessDoubts({ ...COURSE, timelines: [doubted], ...cause })).toEqual([])
 })
+
+test('an outcome told in vain has its cause in a second that was lost at its claim, however late it is told', () => {
+  const toldInVain = [{ promotionId: ID, worker: 'w1.1', at: MADE_AT + 16_000, tookMs: 15_700 }]
+  expect(needlessDoubts({ ...COURSE, toldInVain })).toMatchObject([{ promotionId: ID }])
+  const windows = [{ from: MADE_AT, to: MADE_AT + 900 }]
+  expect(needlessDoubts({ ...COURSE, toldInVain, windows })).toEqual([])
+})
