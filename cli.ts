@@ -341,11 +341,16 @@ program
     const { log, redact } = openLog('work', settings)
     const redisUrl = required(settings.REDIS_URL).read()
     const name = `${hostname()}-${process.pid}`
-    const starting = import('./standalone/work.ts').then(({ work }) =>
-      work({ redisUrl, settings, redact, log, name, onStuck: giveUp }).catch((error) =>
+    const starting = Promise.all([
+      import('./standalone/work.ts'),
+      import('./standalone/simulated-ledger.ts'),
+    ]).then(async ([{ work }, { refuseSimulated }]) => {
+      const misuse = await refuseSimulated(redisUrl)
+      if (misuse) refuse([misuse])
+      return work({ redisUrl, settings, redact, log, name, onStuck: giveUp }).catch((error) =>
         refuse([listenProblem(error, 'WORKER_PORT')]),
-      ),
-    )
+      )
+    })
     onStop(async () => (await starting).close())
     const { url } = await starting
     log.info({ worker: name, url, enabled: settings.ENABLE_CD_TRIGGER }, 'The worker is at work')

@@ -1,6 +1,7 @@
 /**
  * Keeps what is simulated and what is real apart on a Redis that was named: the simulator must never "deploy" real
- * promotions. A ledger is marked simulated when the first simulated relay begins on it empty.
+ * promotions, and simulated ones must never reach GitHub. A ledger is marked simulated when the first simulated relay
+ * begins on it empty.
  */
 import { Redis } from 'ioredis'
 import { KEY_PREFIX } from '../shared/redis/connect.ts'
@@ -8,25 +9,59 @@ import { KEY_PREFIX } from '../shared/redis/connect.ts'
 const ANSWERS_WITHIN_MS = 2_000
 
 /** @returns why a simulated relay may not use it, or undefined. */
-export async function claimForSimulation(url: string): Promise<string | undefined> {
+export function claimForSimulation(url: string): Promise<string | undefined> {
+  const unreachable = (fault: string) => `the Redis in REDIS_URL can't be used (${fault})`
+  return asked(url, unreachable, async (redis) => {
+    if (await isSimulated(redis)) return undefined
+    if (await holdsPromotions(redis)) {
+      return 'nothing of GitHub is set, but the Redis in REDIS_URL holds real promotions: the simulator must not take them. Set GitHub, or use another Redis'
+    }
+    await redis.set(MARK, '1')
+    return undefined
+  })
+}
+
+/**
+ * @returns why a relay that dispatches to GitHub may not use it, or undefined: also where it can't be reached, since a
+ * worker waits for its Redis.
+ */
+export function refuseSimulated(url: string): Promise<string | undefined> {
+  return asked(
+    url,
+    () => undefined,
+    async (redis) => {
+      if (!(await isSimulated(redis))) return undefined
+      if (await holdsPromotions(redis)) {
+        return 'the Redis in REDIS_URL holds simulated promotions: GitHub must not get them. Use another Redis, or another database of it'
+      }
+      await redis.del(MARK)
+      return undefined
+    },
+  )
+}
+
+const MARK = `${KEY_PREFIX}:simulated`
+const isSimulated = async (redis: Redis) => (await redis.get(MARK)) !== null
+const holdsPromotions = async (redis: Redis) => (await redis.zcard(`${KEY_PREFIX}:promotions`)) > 0
+
+async function asked(
+  url: string,
+  unreachable: (fault: string) => string | undefined,
+  ask: (redis: Redis) => Promise<string | undefined>,
+): Promise<string | undefined> {
   const redis = new Redis(url, {
     lazyConnect: true,
     retryStrategy: () => null,
     connectTimeout: ANSWERS_WITHIN_MS,
+    commandTimeout: ANSWERS_WITHIN_MS,
   })
   redis.on('error', () => {})
   try {
     await redis.connect()
-    const marked = await redis.get(`${KEY_PREFIX}:simulated`)
-    if (marked !== null) return undefined
-    if ((await redis.zcard(`${KEY_PREFIX}:promotions`)) > 0) {
-      return 'nothing of GitHub is set, but the Redis in REDIS_URL holds real promotions: the simulator must not take them. Set GitHub, or use another Redis'
-    }
-    await redis.set(`${KEY_PREFIX}:simulated`, '1')
-    return undefined
+    return await ask(redis)
   } catch (error) {
     const { code, message } = error as { code?: string; message: string }
-    return `the Redis in REDIS_URL can't be used (${code ?? message.split(' ')[0]})`
+    return unreachable(code ?? message.split(' ')[0] ?? '')
   } finally {
     redis.disconnect()
   }

@@ -26,7 +26,7 @@ import { listenProblem } from './listen-problem.ts'
 import { keepLogIns, readRelayAddress, removeRelayAddress, writeRelayAddress } from './relay-file.ts'
 import { showSample } from './sample.ts'
 import { type RunningServer, serve } from './serve.ts'
-import { claimForSimulation } from './simulated-ledger.ts'
+import { claimForSimulation, refuseSimulated } from './simulated-ledger.ts'
 import { SIMULATED_REPOSITORY, startSimulatorProcess } from './simulator-process.ts'
 
 export interface UpOptions {
@@ -104,8 +104,9 @@ async function start(
   }
 
   let redisUrl = settings.REDIS_URL?.read()
-  const real = simulated && redisUrl !== undefined && (await claimForSimulation(redisUrl))
-  if (real) return refuse(real)
+  const mayUse = simulated ? claimForSimulation : refuseSimulated
+  const misuse = redisUrl !== undefined && (await mayUse(redisUrl))
+  if (misuse) return refuse(misuse)
   let ownRedis: EmbeddedRedis | undefined
   let startRedis: (() => Promise<EmbeddedRedisResult>) | undefined
   if (redisUrl === undefined) {

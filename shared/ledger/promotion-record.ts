@@ -72,6 +72,8 @@ export interface Promotion {
   reason: string
   wait?: Wait
   attempts: number
+  /** The workflow that it was sent to: owner/name/workflow. */
+  scope?: string
   deadLetters: number
   supersededBy?: string
   runId?: string
@@ -115,6 +117,7 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     reason: text('reason'),
     ...optional('wait', (value) => JSON.parse(value) as Wait),
     attempts: number('attempts'),
+    ...optional('scope', asText),
     deadLetters: number('deadLetters'),
     ...optional('supersededBy', asText),
     ...optional('runId', asText),

@@ -563,11 +563,12 @@ describe('.env.example', () => {
       if (SECRETS.includes(name) && name !== 'REDIS_URL') expect({ [name]: value }).toEqual({ [name]: '' })
   })
 
-  test('copied as it is, asks for the secrets and for nothing else', () => {
+  test('copied as it is, asks for Redis, the secrets and nothing else', () => {
     const copied = Object.fromEntries(
       entries.filter(({ commented }) => !commented).map(({ name, value }) => [name, value]),
     )
     expect(problemsOf(copied, EVERYTHING).map((problem) => problem.split(':')[0])).toEqual([
+      'REDIS_URL is missing',
       'RELAY_API_TOKEN is missing',
       'OPS_PASSWORD is missing',
       'GITHUB_TOKEN is missing',

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { RunEnd, Wake } from '../../shared/ledger/ledger.ts'
 import { type Promotion, promotionFrom, STATES } from '../../shared/ledger/promotion-record.ts'
 import { createLogger } from '../../shared/logger.ts'
-import type { Run, RunAnswer, RunsAnswer } from '../../worker/github/client.ts'
+import type { Repository, Run, RunAnswer, RunsAnswer } from '../../worker/github/client.ts'
 import { createFollow } from '../../worker/track/follow.ts'
 
 const ID = '019ab000-0000-7000-8000-000000000001'
@@ -54,6 +54,7 @@ function setup(situation: Situation = {}) {
     readable = true,
   } = situation
   const done: string[] = []
+  const asked: Repository[] = []
   const tracked: object[] = []
   const ends: RunEnd[] = []
   const seen: object[] = []
@@ -89,7 +90,8 @@ function setup(situation: Situation = {}) {
     searching: async () => [],
     untold: async () => [],
     github: {
-      async getRun(_, runId) {
+      async getRun(repository, runId) {
+        asked.push(repository)
         done.push(`get ${runId}`)
         return answer ?? { kind: 'run', run: run() }
       },
@@ -126,7 +128,7 @@ function setup(situation: Situation = {}) {
     }),
     now: () => DISPATCHED_AT + after,
   })
-  return { follow: () => follow(ID), followed: follow, done, tracked, ends, seen, learnt, since, lines }
+  return { follow: () => follow(ID), followed: follow, done, asked, tracked, ends, seen, learnt, since, lines }
 }
 
 /** A run that has completed. */
@@ -461,5 +463,26 @@ describe('a run whose id the dispatch did not tell', () => {
     })
     expect(await follow()).toEqual({ kind: 'look-again', note: 'GitHub answered 502' })
     expect(tracked).toEqual([])
+  })
+})
+
+describe('a promotion that was sent to another workflow than the settings name now', () => {
+  const fields = { scope: 'acme/before/cd.yml' }
+
+  test('is followed where its run is, and proves nothing of the workflow of now', async () => {
+    const { follow, asked, ends, learnt } = setup({ fields, answer: completed('success') })
+    await follow()
+    expect(asked).toEqual([{ owner: 'acme', name: 'before' }])
+    expect(ends).toMatchObject([{ state: 'deployed' }])
+    expect(learnt).toEqual([])
+  })
+
+  test('is not looked for among the runs of the workflow of now', async () => {
+    const { follow, done } = setup({ fields: { ...fields, runId: '' } })
+    expect(await follow()).toMatchObject({
+      kind: 'look-again',
+      note: expect.stringContaining('acme/before/cd.yml'),
+    })
+    expect(done).toEqual([])
   })
 })

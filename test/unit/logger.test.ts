@@ -63,6 +63,14 @@ describe('a line', () => {
     expect(written).toHaveLength(1)
   })
 
+  test("leaves out a command's arguments, which ioredis adds to what Redis refuses", () => {
+    const { log, line } = setup()
+    const command = { name: 'auth', args: [Buffer.from('right-horse-battery')] }
+    log.error({ err: Object.assign(new Error('ERR invalid password'), { command }) }, 'It broke')
+    expect(line().err).toMatchObject({ message: 'ERR invalid password' })
+    expect(line().err).not.toHaveProperty('command')
+  })
+
   test('tells an error with its stack and what caused it', () => {
     const { log, line } = setup()
     log.error({ err: new Error('outer', { cause: new Error('inner') }) }, 'It broke')

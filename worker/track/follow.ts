@@ -34,7 +34,8 @@ export interface FollowDeps {
 export type LookEnd = { kind: 'complete'; note: string } | { kind: 'look-again'; note: string }
 
 export function createFollow(deps: FollowDeps): (promotionId: string) => Promise<LookEnd> {
-  const { ledger, github, repository, log } = deps
+  const { ledger, github, log } = deps
+  const ownScope = scopeOf(deps.repository, deps.workflow)
 
   return async (id) => {
     const promotion = await deps.promotion(id)
@@ -45,7 +46,8 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
     if (seen === 'deleted') return finish(promotion, deletedRun(promotion))
     if (typeof seen === 'string') return { kind: 'look-again', note: seen }
     // Its title proves whether runs of this workflow can be found by the promotion's id.
-    await deps.learnCorrelation({ runId: seen.id, shows: seen.displayTitle.includes(id) })
+    if (isOwn(promotion))
+      await deps.learnCorrelation({ runId: seen.id, shows: seen.displayTitle.includes(id) })
     await ledger.track({
       id,
       runId: seen.id,
@@ -76,7 +78,12 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
   }
 
   async function look(promotion: Promotion): Promise<Run | 'deleted' | string> {
-    if (!promotion.runId) return findRun(deps, promotion)
+    const repository = repositoryOf(promotion)
+    if (!promotion.runId) {
+      return isOwn(promotion)
+        ? findRun(deps, promotion)
+        : `its run is one of ${promotion.scope}, which this relay no longer dispatches to`
+    }
     const answer = await github.getRun(repository, promotion.runId)
     if (answer.kind === 'run') return answer.run
     if (answer.kind === 'unavailable') return answer.message
@@ -90,11 +97,22 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
   /** A time limit never frees a target: the run is cancelled, and its end awaited. */
   async function enforceTimeLimit(promotion: Promotion, run: Run) {
     if (!pastLimit(promotion) || run.status === 'waiting') return
-    const asked = await github.cancelRun(repository, run.id)
+    const asked = await github.cancelRun(repositoryOf(promotion), run.id)
     log.warn(
       { promotionId: promotion.id, runId: run.id, asked },
       'The run is past its time limit: cancelling it',
     )
+  }
+
+  // The settings may name another repository by now: its runs go on where they were started.
+  function isOwn({ scope }: Promotion): boolean {
+    return scope === undefined || scope === ownScope
+  }
+
+  function repositoryOf(promotion: Promotion): Repository {
+    if (isOwn(promotion)) return deps.repository
+    const [owner = '', name = ''] = (promotion.scope ?? '').split('/')
+    return { owner, name }
   }
 
   function pastLimit(promotion: Promotion): boolean {
@@ -120,6 +138,10 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
     if (state === 'deployed') log.info(line, 'The version is live')
     else log.error(line, 'The deployment did not succeed')
   }
+}
+
+function scopeOf({ owner, name }: Repository, workflow: string): string {
+  return `${owner}/${name}/${workflow}`
 }
 
 /** A run that is not there for this long after its dispatch was deleted, ms. */
