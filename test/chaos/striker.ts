@@ -128,8 +128,8 @@ export function createStriker({
       const waiting = onTheWay.get(number) ?? new Set()
       onTheWay.set(number, waiting.add(promotionId))
       // Both wait for a quiet target: neither may take them all.
-      const isLater = random.chance(0.5) && tellToStop(number, promotionId)
-      if (isLater) return
+      const isBehind = tally.count('stop-at-connect') < tally.count('stop-at-claim')
+      if (isBehind && tellToStop(number, promotionId)) return
       if (kill('kill-at-claim', number)) waiting.clear()
       else if (!stop('stop-at-claim', number, promotionId)) tellToStop(number, promotionId)
     },

@@ -128,7 +128,18 @@ function setup(situation: Situation = {}) {
     }),
     now: () => DISPATCHED_AT + after,
   })
-  return { follow: () => follow(ID), followed: follow, done, asked, tracked, ends, seen, learnt, since, lines }
+  return {
+    follow: () => follow(ID),
+    followed: follow,
+    done,
+    asked,
+    tracked,
+    ends,
+    seen,
+    learnt,
+    since,
+    lines,
+  }
 }
 
 /** A run that has completed. */
