@@ -44,13 +44,8 @@ export function needlessDoubts({ timelines, posts, struck, windows, toldInVain }
       }
     }),
   )
-  const entriesOf = new Map(timelines.map(({ id, entries }) => [id, entries]))
   for (const { promotionId, worker, at, tookMs } of toldInVain) {
-    const intent = entriesOf
-      .get(promotionId)
-      ?.findLast((entry) => entry.what === 'dispatching' && entry.worker === worker)
-    // Its intent may be gone with a lost second.
-    const from = intent?.at ?? at - tookMs
+    const from = at - tookMs
     if (isStruck(worker, from, at) || isRolledBack(from, at)) continue
     faults.push({ promotionId, why: `the outcome that ${worker} told was not taken` })
   }
