@@ -84,7 +84,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   app.get('/', async (_request, reply) => reply.redirect(DASHBOARD_PATH))
 
   const close = async () => {
-    await app.close()
+    // Who neither sends nor reads on is not waited for.
+    const cut = setTimeout(() => app.server.closeAllConnections(), SLOW_CLIENTS_MS)
+    await app.close().finally(() => clearTimeout(cut))
     for (const queue of queues) await queue.close().catch(() => {})
     redis.disconnect()
   }
@@ -98,6 +100,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
   return { url: addressOf(app), close }
 }
+
+/** What is being asked when the server ends is answered, within this time, ms. */
+const SLOW_CLIENTS_MS = 3_000
 
 /** So that the first to call finds Redis there. Without Redis it listens all the same, and says so when asked. */
 const READY_WITHIN_MS = 1_500

@@ -36,7 +36,12 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   app.setErrorHandler((error: FastifyError, _request, reply) => sendError(error, reply, log))
   app.setNotFoundHandler(deps.notFound)
   app.addHook('onRequest', async (request, reply) => {
-    if (!authorized(request.headers.authorization, token)) {
+    const expected = readable(token, log)
+    if (expected === undefined) {
+      reply.header('retry-after', '5')
+      return sendProblem(reply, { status: 503, title: `${token.name} can't be read now` })
+    }
+    if (!authorized(request.headers.authorization, expected)) {
       reply.header('www-authenticate', 'Bearer realm="promotion-relay"')
       return sendProblem(reply, { status: 401, title: 'A valid bearer token is needed' })
     }
@@ -88,9 +93,19 @@ function sendResult(reply: FastifyReply, result: AcceptResult): FastifyReply {
   }
 }
 
-function authorized(header: string | undefined, token: Secret): boolean {
+/** undefined while its file can't be read: it is being replaced, say. */
+function readable(token: Secret, log: Logger): string | undefined {
+  try {
+    return token.read()
+  } catch (err) {
+    log.error({ err }, `${token.name} can't be read: nobody gets in`)
+    return undefined
+  }
+}
+
+function authorized(header: string | undefined, expected: string): boolean {
   const given = /^Bearer +(\S+)$/i.exec(header ?? '')?.[1] ?? ''
-  return timingSafeEqual(digest(given), digest(token.read()))
+  return timingSafeEqual(digest(given), digest(expected))
 }
 
 function digest(text: string): Buffer {

@@ -1,13 +1,17 @@
 // Health pages and metrics, and what callers are told while Redis is away or unfit.
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import path from 'node:path'
 import { Registry } from 'prom-client'
 import { expect, onTestFinished, test } from 'vitest'
 import { DEAD_LETTERS, PROMOTIONS, TRACKING } from '../../shared/queues.ts'
+import { secretFromFile } from '../../shared/secret.ts'
 import { createWorkerMetrics } from '../../worker/ops/worker-metrics.ts'
 import { type PrivateRedisOptions, startPrivateRedis } from '../support/private-redis.ts'
 import { until } from '../support/until.ts'
-import { type Api, problemOf, setup } from './http-setup.ts'
+import { temporaryDir } from '../support/up.ts'
+import { type Api, problemOf, setup, TOKEN } from './http-setup.ts'
 
 const V5 = { model: 'fraud-detector', version: '5' }
 
@@ -260,4 +264,36 @@ test('the root leads to the dashboard', async () => {
   const api = await setup()
   const reply = await api.call('GET', '/', { token: null })
   expect([reply.status, reply.headers.get('location')]).toEqual([302, '/queues'])
+})
+
+test('while the file of its token is gone the API says so, and lets nobody in', async () => {
+  const file = path.join(temporaryDir('api-token'), 'token')
+  await writeFile(file, TOKEN)
+  const api = await setup({ apiToken: secretFromFile('RELAY_API_TOKEN', file) })
+  expect((await api.promote(V5)).status).toBe(202)
+  await rm(file)
+
+  const reply = await api.promote({ ...V5, version: '6' })
+
+  expect(reply.status).toBe(503)
+  expect(problemOf(reply).title).toBe("RELAY_API_TOKEN can't be read now")
+  await writeFile(file, TOKEN)
+  expect((await api.promote({ ...V5, version: '6' })).status).toBe(202)
+})
+
+test('a client that never sends the rest of its request does not keep the server from ending', async () => {
+  const api = await setup()
+  const { hostname, port } = new URL(api.url)
+  const socket = connect(Number(port), hostname)
+  onTestFinished(() => void socket.destroy())
+  const authorization = `Authorization: Bearer ${TOKEN}`
+  socket.write(`POST /v1/promotions HTTP/1.1\r\nHost: x\r\n${authorization}\r\nContent-Length: 99\r\n`)
+  socket.write('Content-Type: application/json\r\n\r\n{"model"')
+  socket.on('error', () => {})
+  // Answered after what the server has begun to read.
+  await api.call('GET', '/healthz')
+
+  const { tookMs } = await timed(api.close())
+
+  expect(tookMs).toBeLessThan(10_000)
 })

@@ -13,7 +13,7 @@ import { createLogger } from '../../shared/logger.ts'
 import { asConnection, bullPrefix, PROMOTIONS } from '../../shared/queues.ts'
 import { createRedactor } from '../../shared/redact.ts'
 import { KEY_PREFIX } from '../../shared/redis/connect.ts'
-import { secretFromValue } from '../../shared/secret.ts'
+import { type Secret, secretFromValue } from '../../shared/secret.ts'
 import { serve } from '../../standalone/serve.ts'
 import { testRedis } from '../support/test-redis.ts'
 
@@ -43,6 +43,8 @@ export interface SetupOptions {
   registry?: Registry
   env?: object
   simulated?: boolean
+  /** A secret that reads `TOKEN` by default. */
+  apiToken?: Secret
   /** Takes what ends it; the end of the test by default. */
   atEnd?: (undo: () => void | Promise<void>) => void
 }
@@ -55,7 +57,7 @@ export async function setup({ atEnd = onTestFinished, ...options }: SetupOptions
   const env = { REDIS_URL: redisUrl, PORT: '0', RELAY_API_TOKEN: TOKEN, OPS_PASSWORD, ...options.env }
   const loaded = loadSettings(env, ['redis', 'server'])
   if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
-  const apiToken = secretFromValue('RELAY_API_TOKEN', TOKEN)
+  const { apiToken = secretFromValue('RELAY_API_TOKEN', TOKEN) } = options
   const opsPassword = secretFromValue('OPS_PASSWORD', OPS_PASSWORD)
   const lines: string[] = []
   const log = createLogger({
@@ -97,6 +99,7 @@ export async function setup({ atEnd = onTestFinished, ...options }: SetupOptions
 
   return {
     url: server.url,
+    close: server.close,
     redis,
     /** Made at its first use, when Redis is there. */
     get queue(): Queue {
