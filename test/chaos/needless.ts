@@ -17,7 +17,7 @@ export interface Course {
   struck: readonly StruckWorker[]
   windows: readonly LostWindow[]
   /** Outcomes that a worker told in vain, from its log. */
-  toldInVain: readonly { promotionId: string; worker: string; at: number; tookMs: number }[]
+  toldInVain: readonly { promotionId: string; attempt: number; worker: string; at: number; tookMs: number }[]
 }
 
 /** Clocks are one machine's; a log line comes a little after what it tells, ms. */
@@ -44,8 +44,12 @@ export function needlessDoubts({ timelines, posts, struck, windows, toldInVain }
       }
     }),
   )
-  for (const { promotionId, worker, at, tookMs } of toldInVain) {
-    const from = at - tookMs
+  for (const { promotionId, attempt, worker, at, tookMs } of toldInVain) {
+    // Its intent may be gone with a lost second; its call begins after the claim, and maybe long after.
+    const intent = timelines
+      .find(({ id }) => id === promotionId)
+      ?.entries.find((entry) => entry.worker === worker && entry.attempt === attempt)
+    const from = Math.min(intent?.at ?? at, at - tookMs)
     if (isStruck(worker, from, at) || isRolledBack(from, at)) continue
     faults.push({ promotionId, why: `the outcome that ${worker} told was not taken` })
   }

@@ -9,7 +9,7 @@ import { bullPrefix, createQueue, DEAD_LETTERS, PROMOTED, PROMOTIONS } from '../
 import { type Break, brokenScripts } from './breaks.ts'
 import { brokenProducer } from './broken-producer.ts'
 import type { Contender } from './contender.ts'
-import { needlessDoubts } from './needless.ts'
+import { type Course, needlessDoubts } from './needless.ts'
 import { createPeople } from './people.ts'
 import { type Ended, judge, type RunSeen } from './verdict.ts'
 import type { WorkerArgument } from './worker.ts'
@@ -148,17 +148,18 @@ function postsSeen({ simulator }: World) {
 
 /** Outcomes that came too late for the ledger, as the workers logged it. */
 async function toldInVain(logDir: string) {
-  const told: { promotionId: string; worker: string; at: number; tookMs: number }[] = []
+  const told: Course['toldInVain'][number][] = []
   for (const file of await readdir(logDir)) {
     for (const line of (await readFile(path.join(logDir, file), 'utf8')).split('\n')) {
       if (!line.includes(IN_VAIN)) continue
-      const { promotionId, worker, time, tookMs } = JSON.parse(line) as {
+      const { promotionId, attempt, worker, time, tookMs } = JSON.parse(line) as {
         promotionId: string
+        attempt: number
         worker: string
         time: string
         tookMs: number
       }
-      told.push({ promotionId, worker, at: Date.parse(time), tookMs })
+      told.push({ promotionId, attempt, worker, at: Date.parse(time), tookMs })
     }
   }
   return told

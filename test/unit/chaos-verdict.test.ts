@@ -169,8 +169,15 @@ test.each([
 })
 
 test('an outcome told in vain has its cause in a second that was lost at its claim, however late it is told', () => {
-  const toldInVain = [{ promotionId: ID, worker: 'w1.1', at: MADE_AT + 16_000, tookMs: 15_700 }]
+  const toldInVain = [{ promotionId: ID, attempt: 1, worker: 'w1.1', at: MADE_AT + 16_000, tookMs: 15_700 }]
   expect(needlessDoubts({ ...COURSE, toldInVain })).toMatchObject([{ promotionId: ID }])
   const windows = [{ from: MADE_AT, to: MADE_AT + 900 }]
   expect(needlessDoubts({ ...COURSE, toldInVain, windows })).toEqual([])
+})
+
+test('an outcome told in vain has its cause in a stop between its claim and its call', () => {
+  const toldInVain = [{ promotionId: ID, attempt: 1, worker: 'w1.1', at: MADE_AT + 16_000, tookMs: 60 }]
+  const struck = [{ worker: 'w1.1', at: MADE_AT + 10 }]
+  const found = needlessDoubts({ ...COURSE, timelines: [doubted], toldInVain, struck })
+  expect(found).toEqual([])
 })
