@@ -50,7 +50,14 @@ describe('the files', () => {
       return name === undefined ? [] : [`dist/${name}.js`, `dist/${name}.d.ts`]
     })
     expect(built).toContain('dist/shared/ledger/scripts/claim.lua')
-    const plain = ['.env.example', 'CHANGELOG.md', 'README.md', 'bin/promotion-relay.cjs', 'package.json']
+    const plain = [
+      '.env.example',
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'bin/promotion-relay.cjs',
+      'package.json',
+    ]
     expect(filesOf(installed.folder)).toEqual([...built, ...plain].sort())
   })
 
