@@ -27,6 +27,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // More than cores: most of them wait for something most of the time.
+    maxWorkers: 4,
   },
 })
