@@ -78,6 +78,7 @@ const settingsSchema = z.object({
   TRACK_INTERVAL_SECONDS: positive('seconds', 3600).default(5),
   DEPLOY_TIMEOUT_MINUTES: positive('minutes', 50_000).default(60),
   DATA_DIR: z.string().min(1).default('.relay'),
+  METRICS_TARGET_LABELS: flag.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })
 

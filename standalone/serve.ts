@@ -69,7 +69,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   app.setNotFoundHandler(notFound)
   await app.register(api, { prefix: '/v1', accept, reader, token: options.apiToken, notFound, log })
   const warnings = () => redisWarnings(redis).catch(() => [])
-  const refresh = createLedgerMetrics({ registry, reader, queues, warnings })
+  const targetLabels = settings.METRICS_TARGET_LABELS
+  const refresh = createLedgerMetrics({ registry, reader, queues, warnings, targetLabels })
   await app.register(health, { redis, registry, refresh, log })
   await app.register(
     async (scope) =>

@@ -26,6 +26,8 @@ export interface Pauses {
   sweepMs: number
   resolveMs: number
   probeMs: number
+  /** Between two signs of life, for the figure of workers. */
+  presenceMs: number
   /** Promotions touched more recently are left to those who are at them. */
   settleMs: number
   watchdog: {
@@ -53,6 +55,7 @@ export const PAUSES: Pauses = {
   sweepMs: 30_000,
   resolveMs: 10_000,
   probeMs: 5_000,
+  presenceMs: 15_000,
   settleMs: 10_000,
   watchdog: { lookMs: 10_000, unreadyMs: 60_000, exitMs: 300_000 },
 }

@@ -10,6 +10,7 @@ import { createCircuits } from '../shared/ledger/circuits.ts'
 import { createCorrelation } from '../shared/ledger/correlation.ts'
 import { createLease } from '../shared/ledger/lease.ts'
 import { type CircuitChange, createLedger, type Wake } from '../shared/ledger/ledger.ts'
+import { createPresence } from '../shared/ledger/presence.ts'
 import type { Promotion } from '../shared/ledger/promotion-record.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
 import type { ReadScript } from '../shared/ledger/scripts.ts'
@@ -233,6 +234,9 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     random: Math.random,
   })
 
+  const presence = createPresence({ redis })
+  const self = `${name} ${randomUUID()}`
+  teardown.push(() => presence.gone(self))
   const stalls = { lockDuration: pauses.lockMs, stalledInterval: pauses.stalledCheckMs }
   // Their calls are short: what a dead worker left is given away sooner.
   const shortStalls = { ...stalls, lockDuration: pauses.lockMs / 2 }
@@ -280,6 +284,8 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
   const lookAtToken = () => answers.look(async () => route.enabled && github.repositoryState(route.owner))
   teardown.push(every(pauses.tokenLookMs, lookAtToken, brokeOff('The look at the token')))
   teardown.push(every(pauses.watchdog.lookMs, watchdog.look, brokeOff('The watchdog')))
+  const sayHere = async () => !watchdog.stuck() && presence.here(self)
+  teardown.push(every(pauses.presenceMs, sayHere, brokeOff('The sign of life')))
 
   /** Nothing may go on trying to reach Redis once the worker counts as closed. */
   function cutConnections() {

@@ -285,6 +285,9 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
         state: State
         wake?: Wake
         sinceAcceptedMs: number
+        /** From the dispatch until it was first seen running, and from then until now; not where it never was. */
+        toStartMs?: number
+        ranMs?: number
       }
     },
 

@@ -4,7 +4,9 @@
  */
 import type { Redis } from 'ioredis'
 import { KEY_PREFIX } from '../redis/connect.ts'
+import { PRESENT_MS } from './presence.ts'
 import {
+  ENDED,
   type Promotion,
   promotionFrom,
   type State,
@@ -46,10 +48,13 @@ export interface Searching {
   until: number
 }
 
-export interface TriggerCount {
+export interface EndCount {
   good: number
   bad: number
 }
+
+/** What is counted by minute: triggers (GitHub took it, or a person has to), deployments (live, or failed). */
+export type Counted = 'triggers' | 'deployments'
 
 /** States that have a list of their own in the ledger. */
 export const LISTED_STATES = ['accepted', 'dispatching', 'dispatched', 'unresolved', 'dead_lettered'] as const
@@ -74,6 +79,30 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
   async function promotions(ids: string[]): Promise<Promotion[]> {
     const records = await hashes(ids.map((id) => key('promotion', id)))
     return records.flatMap((record) => promotionFrom(record) ?? [])
+  }
+
+  /** Ends within each of the windows (minutes, up to a day), of all workers, counted by whole minutes. */
+  async function endsWithin(what: Counted, windows: readonly number[]): Promise<EndCount[]> {
+    const minuteNow = Math.floor((await redisNowMs()) / 60_000)
+    const hours: string[] = []
+    for (
+      let hour = Math.floor((minuteNow - Math.max(...windows) + 1) / 60);
+      hour <= Math.floor(minuteNow / 60);
+      hour++
+    ) {
+      hours.push(key(what, String(hour)))
+    }
+    const ends = (await hashes(hours)).flatMap((record) =>
+      Object.entries(record).map(([name, value]) => {
+        const [minute, end] = name.split(':')
+        return { minute: Number(minute), end: end as keyof EndCount, count: Number(value) }
+      }),
+    )
+    return windows.map((minutes) => {
+      const total = { good: 0, bad: 0 }
+      for (const { minute, end, count } of ends) if (minute > minuteNow - minutes) total[end] += count
+      return total
+    })
   }
 
   return {
@@ -125,21 +154,35 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     },
 
     /** Triggers that ended within the last `windowMinutes`, of all workers, counted by whole minutes. */
-    async triggers(windowMinutes: number): Promise<TriggerCount> {
-      const minuteNow = Math.floor((await redisNowMs()) / 60_000)
-      const first = minuteNow - windowMinutes + 1
-      const hours: string[] = []
-      for (let hour = Math.floor(first / 60); hour <= Math.floor(minuteNow / 60); hour++) {
-        hours.push(key('triggers', String(hour)))
-      }
-      const count = { good: 0, bad: 0 }
-      for (const record of await hashes(hours)) {
-        for (const [name, value] of Object.entries(record)) {
-          const [minute, end] = name.split(':')
-          if (Number(minute) >= first) count[end as keyof TriggerCount] += Number(value)
-        }
-      }
-      return count
+    async triggers(windowMinutes: number): Promise<EndCount> {
+      const [count] = await endsWithin('triggers', [windowMinutes])
+      return count ?? { good: 0, bad: 0 }
+    },
+
+    endsWithin,
+
+    /** Acceptance of the newest promotion, ms since the epoch; undefined before the first. */
+    async lastAcceptedAt(): Promise<number | undefined> {
+      const [, score] = await redis.zrange(key('promotions'), -1, '-1', 'WITHSCORES')
+      return score === undefined ? undefined : Number(score)
+    },
+
+    /** Workers that were able to work within the last minute. */
+    async workers(): Promise<number> {
+      return redis.zcount(key('workers'), (await redisNowMs()) - PRESENT_MS, '+inf')
+    },
+
+    /** Of the newest targets, those whose newest promotion has ended and whose live version is another. */
+    async drifted(limit: number): Promise<number> {
+      const names = await redis.zrevrange(key('targets'), 0, limit - 1)
+      const records = await hashes(names.map((name) => key('target', name)))
+      const behind = records.filter(({ newest, livePromotion }) => newest && newest !== livePromotion)
+      const newest = await hashes(behind.map((record) => key('promotion', record.newest ?? '')))
+      return newest.filter(({ state, version }, i) => {
+        // What was skipped was not meant to go live.
+        const ended = ENDED.includes(state as State) && state !== 'skipped'
+        return ended && version !== behind[i]?.live
+      }).length
     },
 
     async openCircuits(): Promise<OpenCircuit[]> {

@@ -59,6 +59,7 @@ export function timingAt(pace: number): Timing {
       sweepMs: scaled(PAUSES.sweepMs),
       resolveMs,
       probeMs: scaled(PAUSES.probeMs),
+      presenceMs: scaled(PAUSES.presenceMs),
       settleMs: scaled(PAUSES.settleMs),
       watchdog: { lookMs: 1_000, unreadyMs: 10_000, exitMs: 30_000 },
     },

@@ -179,6 +179,14 @@ test('metrics have the names of the design, in a text that Prometheus reads', as
     dead_letters: 'gauge',
     circuit_open: 'gauge',
     oldest_waiting_seconds: 'gauge',
+    dispatch_to_start_seconds: 'histogram',
+    start_to_completed_seconds: 'histogram',
+    deployment_success_ratio: 'gauge',
+    unresolved: 'gauge',
+    drifted_targets: 'gauge',
+    last_promotion_timestamp_seconds: 'gauge',
+    workers: 'gauge',
+    redis_reachable: 'gauge',
     queue_jobs: 'gauge',
   }
   for (const [name, type] of Object.entries(designed)) {
@@ -207,10 +215,9 @@ test('metrics count what is unsafe about the settings of Redis', async () => {
 
 test('without any trigger the success ratio is NaN, and everything else is 0', async () => {
   const samples = await metricsOf(await setup())
-  expect(samples.get('promotion_relay_dispatch_success_ratio')).toEqual([
-    ['window="1h"', Number.NaN],
-    ['window="24h"', Number.NaN],
-  ])
+  expect(samples.get('promotion_relay_dispatch_success_ratio')).toEqual(
+    ['5m', '30m', '1h', '2h', '6h', '24h'].map((window) => [`window="${window}"`, Number.NaN]),
+  )
   for (const name of ['promotions_accepted_total', 'dead_letters', 'oldest_waiting_seconds']) {
     expect([name, samples.get(`promotion_relay_${name}`)]).toEqual([name, [['', 0]]])
   }
@@ -244,12 +251,14 @@ test('a scrape while Redis is away still answers, with what the process knows it
   createWorkerMetrics(registry)
   const api = await setup({ redisUrl: redis.url, registry })
   await api.promote(V5)
-  await metricsOf(api)
+  expect((await metricsOf(api)).get('promotion_relay_redis_reachable')).toEqual([['', 1]])
   await redis.kill()
   const { value, tookMs } = await timed(api.call('GET', '/metrics', { token: null }))
   expect(value.status).toBe(200)
   expect(tookMs).toBeLessThan(3_000)
   expect(value.text).toContain('promotion_relay_process_cpu_seconds_total')
+  // What else it says of the ledger is old.
+  expect(value.text).toContain('promotion_relay_redis_reachable 0\n')
 })
 
 test('the port that is taken is named by the error', async () => {

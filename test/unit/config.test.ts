@@ -92,6 +92,7 @@ describe('defaults', () => {
       TRACK_INTERVAL_SECONDS: 5,
       DEPLOY_TIMEOUT_MINUTES: 60,
       DATA_DIR: '.relay',
+      METRICS_TARGET_LABELS: false,
       LOG_LEVEL: 'info',
     })
   })

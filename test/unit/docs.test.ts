@@ -139,7 +139,13 @@ describe('every name exists', () => {
   test('metrics', async () => {
     const registry = new Registry()
     createWorkerMetrics(registry)
-    createLedgerMetrics({ registry, reader: {} as never, queues: [], warnings: async () => [] })
+    createLedgerMetrics({
+      registry,
+      reader: {} as never,
+      queues: [],
+      warnings: async () => [],
+      targetLabels: true,
+    })
     const known = registry.getMetricsAsArray().map(({ name }) => name)
     const named = everyCode.flatMap(({ file, code }) => {
       const grepped = [...code.matchAll(/promotion_relay_\(([^)]+)\)/g)].flatMap(([, names = '']) =>

@@ -34,7 +34,7 @@ interface Situation {
   list?: RunsAnswer
   /** Whose run a run is. */
   owners?: Record<string, string>
-  finished?: { finished?: boolean; wake?: Wake }
+  finished?: { finished?: boolean; wake?: Wake; toStartMs?: number; ranMs?: number }
   /** Since the dispatch, ms. */
   after?: number
   cancels?: boolean
@@ -277,6 +277,13 @@ describe('a run that has completed', () => {
         msg: 'The version is live',
       },
     ])
+  })
+
+  test('a run that was seen running is counted with the times of its start and its end', async () => {
+    const times = { toStartMs: 9_000, ranMs: MINUTE }
+    const { follow, seen } = setup({ answer: completed('failure'), finished: times })
+    await follow()
+    expect(seen).toEqual([{ conclusion: 'failure', sinceAcceptedMs: 2 * MINUTE, ...times }])
   })
 
   test.each(['failure', 'cancelled', 'timed_out'])('with %s is an error in the log', async (conclusion) => {

@@ -33,3 +33,19 @@ test('the end of the token is NaN where there is none: no alert on it may fire',
   metrics.tokenExpiry(undefined)
   expect((await lines('github_token')).map((line) => line.toLowerCase())).toEqual([`${name} nan`])
 })
+
+test('a run that was seen running is counted by how long it took to start and to end; one deleted has no end', async () => {
+  const { metrics, lines } = await setup()
+  metrics.deployment({ conclusion: 'failure', sinceAcceptedMs: 70_000, toStartMs: 8_000, ranMs: 61_000 })
+  metrics.deployment({ conclusion: 'deleted', sinceAcceptedMs: 900_000, toStartMs: 8_000, ranMs: 800_000 })
+  metrics.deployment({ conclusion: 'success', sinceAcceptedMs: 3_000 })
+  expect(await lines('dispatch_to_start_seconds_sum')).toEqual([
+    'promotion_relay_dispatch_to_start_seconds_sum 16',
+  ])
+  expect(await lines('start_to_completed_seconds_count')).toEqual([
+    'promotion_relay_start_to_completed_seconds_count 1',
+  ])
+  expect(await lines('start_to_completed_seconds_sum')).toEqual([
+    'promotion_relay_start_to_completed_seconds_sum 61',
+  ])
+})

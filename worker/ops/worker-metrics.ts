@@ -8,11 +8,14 @@ export const PREFIX = 'promotion_relay_'
 
 /** Seconds: from an idle relay's tenth of a second to a day of waiting. */
 const TO_DISPATCH_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400]
+/** Queued, waiting for a runner or an approval. */
+const TO_START_BUCKETS = [1, 5, 10, 30, 60, 120, 300, 900, 3600, 21_600, 86_400]
 const TO_LIVE_BUCKETS = [5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400]
 
 export interface WorkerMetrics {
   attempt(seen: { outcome: string; waitedMs?: number }): void
-  deployment(ended: { conclusion: string; sinceAcceptedMs: number }): void
+  /** `toStartMs` from dispatch until the run was first seen running, `ranMs` from then to its end. */
+  deployment(ended: { conclusion: string; sinceAcceptedMs: number; toStartMs?: number; ranMs?: number }): void
   /** What GitHub last said of a limit; `resetAtMs` since the epoch. */
   rateLimit(seen: { resource: string; limit: number; remaining: number; resetAtMs: number }): void
   /** Since the epoch, ms; undefined where the token has no end that GitHub tells of. */
@@ -37,6 +40,18 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
   const toLive = new Histogram({
     name: `${PREFIX}promotion_to_live_seconds`,
     help: 'From acceptance until the run succeeded.',
+    buckets: TO_LIVE_BUCKETS,
+    registers,
+  })
+  const toStart = new Histogram({
+    name: `${PREFIX}dispatch_to_start_seconds`,
+    help: 'From the dispatch until the run was first seen in progress, told at its end.',
+    buckets: TO_START_BUCKETS,
+    registers,
+  })
+  const toCompleted = new Histogram({
+    name: `${PREFIX}start_to_completed_seconds`,
+    help: 'From when the run was first seen in progress until it was seen completed, whatever its conclusion.',
     buckets: TO_LIVE_BUCKETS,
     registers,
   })
@@ -69,8 +84,11 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
       attempts.inc({ outcome })
       if (waitedMs !== undefined) toDispatch.observe(waitedMs / 1000)
     },
-    deployment({ conclusion, sinceAcceptedMs }) {
+    deployment({ conclusion, sinceAcceptedMs, toStartMs, ranMs }) {
       if (conclusion === 'success') toLive.observe(sinceAcceptedMs / 1000)
+      if (toStartMs !== undefined) toStart.observe(toStartMs / 1000)
+      // Nobody saw when a run that was deleted came to its end.
+      if (ranMs !== undefined && conclusion !== 'deleted') toCompleted.observe(ranMs / 1000)
     },
     rateLimit(seen) {
       const { resource } = seen

@@ -26,9 +26,16 @@ export interface FollowDeps {
   /** From dispatch to the request to cancel the run, ms; time spent waiting for approval left out. */
   timeLimitMs: number
   wake(next: Wake): Promise<void>
-  observe(ended: { conclusion: string; sinceAcceptedMs: number }): void
+  observe(ended: Times & { conclusion: string }): void
   log: Logger
   now(): number
+}
+
+interface Times {
+  sinceAcceptedMs: number
+  /** Of a run that was seen running: from its dispatch until then, and from then to its end. */
+  toStartMs?: number
+  ranMs?: number
 }
 
 export type LookEnd = { kind: 'complete'; note: string } | { kind: 'look-again'; note: string }
@@ -72,7 +79,7 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
 
   async function finish(promotion: Promotion, end: RunEnd): Promise<LookEnd> {
     const finished = await ledger.finish(end)
-    if (finished.finished) tell(promotion, end, finished.sinceAcceptedMs)
+    if (finished.finished) tell(promotion, end, finished)
     if (finished.wake) await deps.wake(finished.wake)
     return { kind: 'complete', note: `run ${end.runId}: ${end.conclusion}` }
   }
@@ -120,8 +127,9 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
     return deps.now() - dispatchedAt - waitedMs > deps.timeLimitMs
   }
 
-  function tell(promotion: Promotion, end: RunEnd, sinceAcceptedMs: number) {
-    deps.observe({ conclusion: end.conclusion, sinceAcceptedMs })
+  function tell(promotion: Promotion, end: RunEnd, { sinceAcceptedMs, toStartMs, ranMs }: Times) {
+    const ran = toStartMs === undefined || ranMs === undefined ? {} : { toStartMs, ranMs }
+    deps.observe({ conclusion: end.conclusion, sinceAcceptedMs, ...ran })
     const { id: promotionId, model, version, environment } = promotion
     const { state, conclusion, runId, runUrl } = end
     const line = {

@@ -1,6 +1,6 @@
 -- finish: the run has completed. Writes the end, moves `live`, frees the target and says whom to wake.
 -- arg: id, runId, runUrl, runAttempt, state (deployed | failed | cancelled | timed_out), conclusion
--- answers {finished, state, wake, liveMs}
+-- answers {finished, state, wake, sinceAcceptedMs, toStartMs, ranMs}; the last two where it was seen running
 local p = promotion(arg.id)
 if not p then return cjson.encode({ finished = false, state = 'unknown' }) end
 local finished = p.state == 'dispatched' and ((p.runId or '') == '' or p.runId == arg.runId) and own_run(p, arg.runId)
@@ -12,6 +12,8 @@ if finished then
   })
   note(p, arg.state, { conclusion = arg.conclusion, runId = arg.runId })
   redis.call('HINCRBY', key('counters'), 'deployments:' .. arg.conclusion, 1)
+  -- Who cancels a run says nothing of whether deployments succeed.
+  if arg.state ~= 'cancelled' then count_end('deployments', arg.state == 'deployed') end
   local fields = {}
   if arg.state == 'deployed' then
     fields = { live = p.version, livePromotion = p.id, liveRun = arg.runId, liveSince = now }
@@ -19,7 +21,9 @@ if finished then
   if redis.call('HGET', key('target', p.target), 'inFlight') == p.id then fields.inFlight = '' end
   if next(fields) then set(key('target', p.target), fields) end
 end
+local started = tonumber(p.startedAt or '')
 -- Also when told twice: the first to tell may have died before it woke anybody.
 return cjson.encode({
   finished = finished, state = p.state, wake = to_wake(p.target), sinceAcceptedMs = now - tonumber(p.acceptedAt),
+  toStartMs = started and started - tonumber(p.dispatchedAt), ranMs = started and now - started,
 })

@@ -119,13 +119,17 @@ local function to_wake(name)
   return { id = t.pending, job = next_job(t.pending) }
 end
 
--- Counts the end of a trigger for the success ratio, by minute, in one hash an hour.
-local function count_trigger(good)
+-- Counts an end for a success ratio (`triggers` or `deployments`), by minute, in one hash an hour.
+local function count_end(kind, good)
   local minute = math.floor(now / 60000)
-  local name = key('triggers', int(math.floor(minute / 60)))
+  local name = key(kind, int(math.floor(minute / 60)))
   redis.call('HINCRBY', name, int(minute) .. (good and ':good' or ':bad'), 1)
   redis.call('EXPIRE', name, 26 * 3600)
   return minute
+end
+
+local function count_trigger(good)
+  return count_end('triggers', good)
 end
 
 -- It was held to be bad, and has turned out to be good: it is not to count as both.
