@@ -42,6 +42,17 @@ test('of 3 versions that went live and 1 run that failed the ratio reads 0.75; a
   })
 })
 
+test('conclusions are counted from 0, so that an increase has the first failure in it', async () => {
+  const { redis, dispatched, finish } = await setup()
+  expect(await scrape(redis, 'deployments_total')).toMatchObject({ 'conclusion="failure"': 0 })
+  const { id, run } = await dispatched('1')
+  await finish(id, run, 'timed_out')
+  expect(await scrape(redis, 'deployments_total')).toMatchObject({
+    'conclusion="timed_out"': 1,
+    'conclusion="failure"': 0,
+  })
+})
+
 test('before any deployment its ratio is NaN: no alert on it may fire', async () => {
   const { redis } = await setup()
   expect(Object.values(await scrape(redis, 'deployment_success_ratio'))).toEqual(Array(6).fill(Number.NaN))

@@ -131,7 +131,7 @@ test('the runbook has a section for each alert, no more and no fewer, that says 
   expect(titles.toSorted()).toEqual(alerts.map(({ alert }) => alert).toSorted())
   for (const section of sections) {
     expect(section).toContain('**Means.**')
-    expect(section).toMatch(/\*\*Do\.\*\*|\*\*do\*\*|as above/)
+    expect(section).toMatch(/\*\*Do\.\*\*|\*\*do\*\*/)
   }
 })
 

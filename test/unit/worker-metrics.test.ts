@@ -49,3 +49,14 @@ test('a run that was seen running is counted by how long it took to start and to
     'promotion_relay_start_to_completed_seconds_sum 61',
   ])
 })
+
+test('each outcome is counted from 0, so that an increase has the first one in it', async () => {
+  const { metrics, lines } = await setup()
+  expect(await lines('dispatch_attempts_total')).toContain(
+    'promotion_relay_dispatch_attempts_total{outcome="rejected"} 0',
+  )
+  metrics.attempt({ outcome: 'rejected' })
+  expect(await lines('dispatch_attempts_total')).toContain(
+    'promotion_relay_dispatch_attempts_total{outcome="rejected"} 1',
+  )
+})

@@ -13,6 +13,9 @@ export const WINDOWS = { '5m': 5, '30m': 30, '1h': 60, '2h': 120, '6h': 6 * 60, 
 /** So many targets, those promoted last, are looked at in a scrape, and have labels where those are asked for. */
 const MOST_TARGETS = 500
 
+/** Conclusions that are shown before the first: a counter that begins at 1 hides its first event from `increase`. */
+const OFTEN = ['success', 'failure', 'cancelled', 'timed_out'] as const
+
 export interface LedgerMetricsDeps {
   registry: Registry
   reader: LedgerReader
@@ -126,6 +129,7 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
     superseded.reset()
     superseded.inc(counters.superseded ?? 0)
     deployments.reset()
+    for (const conclusion of OFTEN) deployments.inc({ conclusion }, 0)
     for (const [name, value] of Object.entries(counters)) {
       const conclusion = /^deployments:(.+)$/.exec(name)?.[1]
       if (conclusion) deployments.inc({ conclusion }, value)

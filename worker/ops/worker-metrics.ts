@@ -3,6 +3,7 @@
  * all workers share is counted in Redis and shown by `serve` (ledger-metrics.ts), so that nothing is summed twice.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
+import type { OutcomeKind } from '../dispatch/outcome.ts'
 
 export const PREFIX = 'promotion_relay_'
 
@@ -11,6 +12,17 @@ const TO_DISPATCH_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 36
 /** Queued, waiting for a runner or an approval. */
 const TO_START_BUCKETS = [1, 5, 10, 30, 60, 120, 300, 900, 3600, 21_600, 86_400]
 const TO_LIVE_BUCKETS = [5, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400]
+
+const OUTCOMES: Readonly<Record<OutcomeKind, true>> = {
+  dispatched: true,
+  adjusted: true,
+  rejected: true,
+  workflow_fault: true,
+  repository_fault: true,
+  throttled: true,
+  transient: true,
+  unknown: true,
+}
 
 export interface WorkerMetrics {
   attempt(seen: { outcome: string; waitedMs?: number }): void
@@ -31,6 +43,8 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     labelNames: ['outcome'],
     registers,
   })
+  // A counter that begins at 1 hides its first event from `increase`.
+  for (const outcome of Object.keys(OUTCOMES)) attempts.inc({ outcome }, 0)
   const toDispatch = new Histogram({
     name: `${PREFIX}promotion_to_dispatch_seconds`,
     help: 'From acceptance until GitHub took the dispatch.',
