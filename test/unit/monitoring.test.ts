@@ -12,7 +12,7 @@ import { createRedactor } from '../../shared/redact.ts'
 import { work } from '../../standalone/work.ts'
 import { WINDOWS } from '../../worker/ops/ledger-metrics.ts'
 import { setup } from '../integration/http-setup.ts'
-import { textOf } from '../support/docs.ts'
+import { codeSpansIn, tableOf, textOf } from '../support/docs.ts'
 import { testRedis } from '../support/test-redis.ts'
 import { ROOT } from '../support/up.ts'
 
@@ -133,6 +133,20 @@ test('the runbook has a section for each alert, no more and no fewer, that says 
     expect(section).toContain('**Means.**')
     expect(section).toMatch(/\*\*Do\.\*\*|\*\*do\*\*/)
   }
+})
+
+test('the runbook says what to do for each reason of a circuit, and for each wait', () => {
+  const words = (file: string, type: string) => {
+    const [, union = ''] = new RegExp(`type ${type} =([^;]*?)\\n(?:\\n|export)`).exec(textOf(file)) ?? []
+    return [...union.matchAll(/'(\w+)'/g)].map(([, word = '']) => word)
+  }
+  const outcomes = 'worker/dispatch/outcome.ts'
+  const reasons = [...words(outcomes, 'WorkflowFault'), ...words(outcomes, 'RepositoryFault')]
+  const told = (header: string) =>
+    tableOf('docs/RUNBOOK.md', header).flatMap(([cell = '']) => codeSpansIn(cell))
+  expect(told('`reason`').toSorted()).toEqual([...reasons, 'throttled', 'outage'].toSorted())
+  const waits = words('shared/ledger/promotion-record.ts', 'WaitCode')
+  expect(told('it waits for').toSorted()).toEqual(waits.toSorted())
 })
 
 test('each panel of the dashboard has a title, a unit, a word for newcomers and a query; none lies on another', () => {

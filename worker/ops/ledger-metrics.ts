@@ -94,7 +94,16 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
   const jobs = gauge('queue_jobs', 'Jobs by queue and BullMQ state.', ['queue', 'state'])
 
   return async function refresh(): Promise<void> {
-    reachable.set(0)
+    try {
+      await read()
+      reachable.set(1)
+    } catch (error) {
+      reachable.set(0)
+      throw error
+    }
+  }
+
+  async function read(): Promise<void> {
     const windows = Object.values(WINDOWS)
     const [
       counters,
@@ -161,7 +170,6 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
     live?.reset()
     for (const { model, environment, live: version } of targets)
       if (version) live?.set({ model, environment, version }, 1)
-    reachable.set(1)
   }
 }
 
