@@ -6,7 +6,7 @@ import { accessSync, constants } from 'node:fs'
 import { z } from 'zod'
 import { pkcs8From } from './private-key.ts'
 import { SHORTEST_SECRET } from './redact.ts'
-import { type Secret, secretFromFile, secretFromValue } from './secret.ts'
+import { type Secret, secretFromFile, secretFromValue, secretsIn } from './secret.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -184,6 +184,12 @@ function secretOf(env: Environment, name: SecretName, problems: string[]): Secre
     problems.push('REDIS_URL must begin with redis:// or rediss://')
   else if (name !== 'GITHUB_APP_PRIVATE_KEY' && /[\s\p{Cc}]/u.test(text))
     problems.push(`${name} must not hold white space`)
+  else if (name === 'GITHUB_WEBHOOK_SECRET') {
+    const each = secretsIn(text)
+    if (each.length > 2) problems.push(`${name} must be one secret, or two separated by a comma`)
+    else if (each.some((one) => one.length < SHORTEST_SECRET))
+      problems.push(`each secret in ${name} must be at least ${SHORTEST_SECRET} characters long`)
+  }
   return secret
 }
 
@@ -210,12 +216,20 @@ function given(env: Environment, name: string): string | undefined {
   return value === '' ? undefined : value
 }
 
-/** All secrets that are set, for the redactor; the password inside `REDIS_URL` also by itself. */
+/** All secrets that are set, for the redactor; the password inside `REDIS_URL` and each webhook secret also by itself. */
 export function secretsOf(settings: Settings): Secret[] {
   const given = SECRET_NAMES.flatMap((name) => settings[name] ?? [])
-  const { REDIS_URL: url } = settings
-  if (!url) return given
-  return [...given, { name: 'password in REDIS_URL', read: () => passwordIn(url.read()) }]
+  const { REDIS_URL: url, GITHUB_WEBHOOK_SECRET: webhook } = settings
+  const within: Secret[] = []
+  if (url) within.push({ name: 'password in REDIS_URL', read: () => passwordIn(url.read()) })
+  if (webhook) {
+    for (const place of [0, 1])
+      within.push({
+        name: `secret ${place + 1} in GITHUB_WEBHOOK_SECRET`,
+        read: () => secretsIn(webhook.read())[place] ?? '',
+      })
+  }
+  return [...given, ...within]
 }
 
 function passwordIn(url: string): string {

@@ -8,12 +8,16 @@ import { type ConnectionOptions, type JobsOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Promotion } from './ledger/promotion-record.ts'
 import { KEY_PREFIX } from './redis/connect.ts'
+import type { RunEvent } from './run-event.ts'
 
 export const PROMOTIONS = 'promotions'
 export const TRACKING = 'tracking'
 export const DEAD_LETTERS = 'dead-letters'
 /** Name of the jobs in `promotions`. */
 export const PROMOTED = 'promoted'
+/** Names of the jobs in `tracking`. */
+export const TRACK = 'track'
+export const RUN_EVENT = 'event'
 
 /** What a job of ours carries, for readers of the dashboard; the ledger is asked for the truth. */
 export interface PromotedJobData {
@@ -31,6 +35,12 @@ export interface TrackingJobData {
   environment: string
   /** Number of polls done, for the growing interval. */
   polls: number
+}
+
+export interface RunEventJobData {
+  event: RunEvent
+  /** How often it was looked into without effect. */
+  looks: number
 }
 
 /** How the death of a worker is noticed, ms: BullMQ gives a job away whose lock has run out. */
@@ -99,7 +109,13 @@ export async function addTrackingJob(
   delayMs: number,
 ): Promise<void> {
   const data: TrackingJobData = { ...readableData(promotion), polls: 0 }
-  await queue.add('track', data, { jobId: trackingJobId(promotion.id, job), delay: delayMs })
+  await queue.add(TRACK, data, { jobId: trackingJobId(promotion.id, job), delay: delayMs })
+}
+
+/** Delivered again while it is kept, it is kept once. */
+export async function addRunEventJob(queue: Queue, event: RunEvent): Promise<void> {
+  const data: RunEventJobData = { event, looks: 0 }
+  await queue.add(RUN_EVENT, data, event.delivery === '' ? {} : { jobId: `event-${event.delivery}` })
 }
 
 function readableData({ id, model, version, environment, accuracy }: Readable): PromotedJobData {

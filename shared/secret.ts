@@ -48,3 +48,8 @@ function conceal(secret: Secret): Secret {
     [inspect.custom]: { value: shown },
   })
 }
+
+/** A setting that may hold two secrets, separated by a comma, while one takes the other's place. */
+export function secretsIn(text: string): string[] {
+  return text.split(',')
+}

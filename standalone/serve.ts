@@ -7,19 +7,28 @@ import Fastify from 'fastify'
 import type { Redis } from 'ioredis'
 import type { Registry } from 'prom-client'
 import { api, BODY_LIMIT_BYTES } from '../producer/http/api.ts'
+import { DELIVERY_RESULTS, githubWebhook } from '../producer/http/github-webhook.ts'
 import { answerGarbled, createNotFound, sendUnroutable } from '../producer/http/unroutable.ts'
 import { createAccept } from '../shared/accept.ts'
 import type { Settings } from '../shared/config.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
 import type { Logger } from '../shared/logger.ts'
-import { addPromotedJob, createQueue, DEAD_LETTERS, PROMOTIONS, TRACKING } from '../shared/queues.ts'
+import {
+  addPromotedJob,
+  addRunEventJob,
+  createQueue,
+  DEAD_LETTERS,
+  PROMOTIONS,
+  TRACKING,
+} from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
 import type { Secret } from '../shared/secret.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
 import { health } from '../worker/ops/health.ts'
 import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
 import { redisWarnings, warnOfRedis } from '../worker/ops/redis-warnings.ts'
+import { createServerMetrics } from '../worker/ops/server-metrics.ts'
 import { addressOf } from './address-of.ts'
 
 export interface ServeOptions {
@@ -46,8 +55,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const queues = [PROMOTIONS, TRACKING, DEAD_LETTERS].map((name) => createQueue(name, redis))
   for (const queue of queues)
     queue.on('error', (err) => log.debug({ err, queue: queue.name }, 'A queue reports a fault'))
-  const [promotions] = queues
-  if (!promotions) throw new Error('no queue')
+  const [promotions, tracking] = queues
+  if (!promotions || !tracking) throw new Error('no queue')
   const reader = createLedgerReader({ redis })
   const accept = createAccept({
     ledger: createLedger({ redis, replicas: settings.REDIS_WAIT_REPLICAS }),
@@ -68,6 +77,17 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const notFound = createNotFound(app)
   app.setNotFoundHandler(notFound)
   await app.register(api, { prefix: '/v1', accept, reader, token: options.apiToken, notFound, log })
+  await app.register(githubWebhook, {
+    prefix: '/v1',
+    secret: settings.GITHUB_WEBHOOK_SECRET,
+    keep: async (event) => {
+      // A queue that never had a connection would wait for one.
+      await redis.ping()
+      await addRunEventJob(tracking, event)
+    },
+    observe: createServerMetrics(registry, DELIVERY_RESULTS).delivery,
+    log,
+  })
   const warnings = () => redisWarnings(redis).catch(() => [])
   const targetLabels = settings.METRICS_TARGET_LABELS
   const refresh = createLedgerMetrics({ registry, reader, queues, warnings, targetLabels })

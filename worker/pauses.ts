@@ -14,6 +14,8 @@ export interface Pauses {
   stalledCheckMs: number
   /** A waiting promotion that expects to be woken looks again after this. */
   recheckMs: number
+  /** First pause until a webhook that can't be told yet is looked into again; it doubles. */
+  hearAgainMs: number
   /** First pause of a circuit that an answer opened. */
   circuitPauseMs: number
   /** First pause of the repository's circuit after several faults in a row. */
@@ -48,6 +50,7 @@ export const PAUSES: Pauses = {
   lockMs: 60_000,
   stalledCheckMs: 30_000,
   recheckMs: 60_000,
+  hearAgainMs: 500,
   circuitPauseMs: 60_000,
   faultPauseMs: 15_000,
   tokenPauseMs: 5_000,

@@ -43,6 +43,7 @@ import { routeFrom } from './route.ts'
 import { createSweep } from './sweep.ts'
 import { consumeTracking } from './track/consume.ts'
 import { createFollow } from './track/follow.ts'
+import { createHear } from './track/hear.ts'
 import { createWakeWaiting } from './wake-waiting.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -201,6 +202,19 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     log,
     now: Date.now,
   })
+  const hear = createHear({
+    ledger,
+    promotion: reader.promotion,
+    ownerOf: reader.ownerOf,
+    searching: () => reader.searching(scope),
+    untold: () => reader.untold(scope),
+    github,
+    repository: route.owner,
+    workflow: route.workflow,
+    look,
+    follow,
+    log,
+  })
   const sweep = createSweep({
     ledger,
     reader,
@@ -254,7 +268,9 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
       concurrency: 8,
       stalls: shortStalls,
       follow: look,
+      hear,
       intervalMs: trackIntervalMs,
+      hearAgainMs: pauses.hearAgainMs,
       log,
     }),
     consumeDeadLetters({

@@ -179,6 +179,19 @@ export type Resolved =
   | { kind: 'unresolved'; deadLetter: number }
   | { kind: 'stale'; state: State | 'unknown' }
 
+/** A run as it is, or was when a webhook was sent. Whatever is older than what is known changes nothing. */
+export interface RunSeen {
+  id: string
+  runId: string
+  runUrl: string
+  status: string
+  runAttempt: number
+  /** When GitHub last changed the run, ms since the epoch, whole seconds; 0 or nothing if it did not tell. */
+  updatedAt?: number
+  /** By a webhook, which may come late; a read is the newer one where both are of the same second. */
+  told?: boolean
+}
+
 export interface RunEnd {
   id: string
   runId: string
@@ -195,6 +208,12 @@ export type Redriven =
   /** Nothing is sent: its run is looked for again. */
   | { kind: 'resolving' }
   | { kind: 'settled'; state: State | 'unknown' }
+
+/** `early`: its own attempt's answer may still come, and goes first. */
+export type Adopted =
+  | { kind: 'track'; job: number; waitedMs: number }
+  | { kind: 'early' }
+  | { kind: 'stale'; state: State | 'unknown' }
 
 export type Settled =
   | { kind: 'track'; job: number; waitedMs?: number }
@@ -274,7 +293,12 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       return (await run('resolve', looked)) as Resolved
     },
 
-    async track(seen: { id: string; runId: string; runUrl: string; status: string; runAttempt: number }) {
+    /** Takes a run up that GitHub shows to be this promotion's, whatever its attempt has told. */
+    async adopt(seen: { id: string; runId: string; runUrl: string }): Promise<Adopted> {
+      return (await run('adopt', seen)) as Adopted
+    },
+
+    async track(seen: RunSeen) {
       return (await run('track', seen)) as { state: State; changed: boolean }
     },
 

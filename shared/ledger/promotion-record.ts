@@ -79,7 +79,11 @@ export interface Promotion {
   runId?: string
   runUrl?: string
   runStatus?: string
+  /** Newest attempt of the run that is known, 0 if none is. */
+  runAttempt: number
   conclusion?: string
+  /** Why a run may exist that the ledger does not know. */
+  doubt?: string
   acceptedAt: number
   dispatchedAt?: number
   /** Time that its run has spent waiting for an approval, ms. */
@@ -123,7 +127,9 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     ...optional('runId', asText),
     ...optional('runUrl', asText),
     ...optional('runStatus', asText),
+    runAttempt: number('runAttempt'),
     ...optional('conclusion', asText),
+    ...optional('doubt', asText),
     acceptedAt: number('acceptedAt'),
     ...optional('dispatchedAt', Number),
     waitedMs: number('waitedMs'),

@@ -19,6 +19,7 @@ export type ScriptName =
   | 'probe-circuit'
   | 'settle-circuit'
   | 'learn'
+  | 'adopt'
   | 'trim'
 
 export type RunScript = (name: ScriptName, argument: object) => Promise<unknown>

@@ -52,6 +52,7 @@ export function timingAt(pace: number): Timing {
       lockMs: scaled(PAUSES.lockMs),
       stalledCheckMs: scaled(PAUSES.stalledCheckMs),
       recheckMs: scaled(PAUSES.recheckMs),
+      hearAgainMs: scaled(PAUSES.hearAgainMs),
       circuitPauseMs: scaled(PAUSES.circuitPauseMs) / 4,
       faultPauseMs: scaled(PAUSES.faultPauseMs),
       tokenPauseMs: scaled(PAUSES.tokenPauseMs),

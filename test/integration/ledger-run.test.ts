@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { REJECTED, setup } from './ledger-setup.ts'
+import { REJECTED, setup, UNKNOWN } from './ledger-setup.ts'
 
 const seen = (id: string, runId: string, status: string) => ({
   id,
@@ -237,4 +237,71 @@ test('a transition that the table of states does not know is refused, and nothin
   expect(await reader.promotion('p-new')).toBeUndefined()
   expect((await redis.keys('*')).sort()).toEqual(keysBefore.sort())
   expect(await target()).toMatchObject({ seq: '1', pending: waiting.id })
+})
+
+test('an older attempt and an older time of the same attempt change nothing', async () => {
+  const { dispatched, ledger, promotion } = await setup()
+  const { id, run } = await dispatched('5')
+  const at = { ...seen(id, run, 'in_progress'), runAttempt: 2, updatedAt: 20_000 }
+  await ledger.track(at)
+
+  const unchanged = { state: 'dispatched', changed: false }
+  expect(await ledger.track({ ...at, runAttempt: 1, updatedAt: 90_000, status: 'completed' })).toEqual(
+    unchanged,
+  )
+  expect(await ledger.track({ ...at, updatedAt: 19_000, status: 'queued' })).toEqual(unchanged)
+  expect(await promotion(id)).toMatchObject({ runStatus: 'in_progress', runAttempt: 2 })
+
+  expect(await ledger.track({ ...at, updatedAt: 21_000, status: 'waiting' })).toMatchObject({ changed: true })
+  expect(await ledger.track({ ...at, runAttempt: 3, updatedAt: 0, status: 'queued' })).toMatchObject({
+    changed: true,
+  })
+  expect(await promotion(id)).toMatchObject({ runStatus: 'queued', runAttempt: 3 })
+})
+
+test('of the same second a webhook goes forward only, and what was read counts', async () => {
+  const { dispatched, ledger, promotion } = await setup()
+  const { id, run } = await dispatched('5')
+  const at = { ...seen(id, run, 'in_progress'), updatedAt: 20_000 }
+  await ledger.track(at)
+
+  expect(await ledger.track({ ...at, status: 'queued', told: true })).toMatchObject({ changed: false })
+  expect(await ledger.track({ ...at, status: 'waiting', told: true })).toMatchObject({ changed: false })
+  expect(await ledger.track({ ...at, status: 'waiting' })).toMatchObject({ changed: true })
+  expect(await promotion(id)).toMatchObject({ runStatus: 'waiting' })
+})
+
+test('the end of an attempt that was begun anew meanwhile frees nothing', async () => {
+  const { dispatched, ledger, finish, state } = await setup()
+  const { id, run } = await dispatched('5')
+  await ledger.track({ ...seen(id, run, 'in_progress'), runAttempt: 2 })
+
+  expect(await finish(id, run, 'failed')).toMatchObject({ finished: false, state: 'dispatched' })
+
+  expect(await state(id)).toBe('dispatched')
+})
+
+test('a run that shows itself is taken up in doubt and after it counted as absent; the answer goes first', async () => {
+  const { accept, going, end, look, ledger, promotion, target } = await setup()
+  const shown = (id: string, runId: string) => ledger.adopt({ id, runId, runUrl: `https://ci/${runId}` })
+
+  const waiting = await accept('1', { model: 'a' })
+  expect(await shown(waiting.id, '1')).toEqual({ kind: 'stale', state: 'accepted' })
+
+  const id = await going('5')
+  expect(await shown(id, '77')).toEqual({ kind: 'early' })
+  await end(id, UNKNOWN)
+  expect(await shown(id, '77')).toMatchObject({ kind: 'track', job: 1 })
+  expect(await shown(id, '77')).toEqual({ kind: 'stale', state: 'dispatched' })
+  // A 5xx that is told once more.
+  expect(await end(id, UNKNOWN)).toMatchObject({ kind: 'resolving' })
+  expect(await promotion(id)).toMatchObject({ state: 'dispatched', runId: '77' })
+
+  const absent = await going('5', { model: 'b' })
+  await end(absent, UNKNOWN)
+  await look(absent, { kind: 'not_listed' })
+  expect(await promotion(absent)).toMatchObject({ state: 'accepted' })
+  expect(await shown(absent, '77')).toEqual({ kind: 'stale', state: 'accepted' })
+  expect(await shown(absent, '78')).toMatchObject({ kind: 'track' })
+  expect(await target('production/b')).toMatchObject({ inFlight: absent, pending: '' })
 })

@@ -79,7 +79,16 @@ export function createGithubDouble(traits: GithubTraits, clock: { now(): number;
   function asSeen(run: SimulatedRun): Run {
     const { id, title: displayTitle, status, conclusion } = run
     const createdAt = Math.floor((run.createdAt - clock.offset()) / 1000) * 1000
-    return { id, htmlUrl: `https://ci/${id}`, displayTitle, status, conclusion, runAttempt: 1, createdAt }
+    return {
+      id,
+      htmlUrl: `https://ci/${id}`,
+      displayTitle,
+      status,
+      conclusion,
+      runAttempt: 1,
+      createdAt,
+      updatedAt: 0,
+    }
   }
 
   return {

@@ -96,6 +96,7 @@ const SETTINGS: Environment = {
 const QUICK: Pauses = {
   ...PAUSES,
   recheckMs: 1_000,
+  hearAgainMs: 20,
   circuitPauseMs: 100,
   faultPauseMs: 100,
   tokenPauseMs: 50,

@@ -576,3 +576,29 @@ describe('.env.example', () => {
     ])
   })
 })
+
+describe('the webhook secret', () => {
+  const problemsOf = (value: string) => {
+    const loaded = loadSettings({ GITHUB_WEBHOOK_SECRET: value }, [])
+    return loaded.ok ? [] : loaded.problems
+  }
+
+  test('is one, or two while it is changed', () => {
+    expect(problemsOf('former-secret')).toEqual([])
+    expect(problemsOf('former-secret,later-secret')).toEqual([])
+    expect(problemsOf('former-secret,later-secret,third-secret')).toEqual([
+      'GITHUB_WEBHOOK_SECRET must be one secret, or two separated by a comma',
+    ])
+    for (const value of ['former-secret,', ',later-secret', 'former-secret,later'])
+      expect(problemsOf(value)).toEqual([
+        'each secret in GITHUB_WEBHOOK_SECRET must be at least 6 characters long',
+      ])
+  })
+
+  test('each of the two is kept out of what is shown', () => {
+    const loaded = loadSettings({ GITHUB_WEBHOOK_SECRET: 'former-secret,later-secret' }, [])
+    if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
+    const values = secretsOf(loaded.settings).map((secret) => secret.read())
+    expect(values).toEqual(expect.arrayContaining(['former-secret', 'later-secret']))
+  })
+})

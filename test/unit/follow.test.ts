@@ -22,6 +22,7 @@ function run(overrides: Partial<Run> = {}): Run {
     conclusion: '',
     runAttempt: 1,
     createdAt: DISPATCHED_AT,
+    updatedAt: DISPATCHED_AT,
     ...overrides,
   }
 }
@@ -175,6 +176,7 @@ describe('a run that goes on', () => {
           runUrl: 'https://github.com/acme/models/actions/runs/15',
           status,
           runAttempt: 1,
+          updatedAt: DISPATCHED_AT,
         },
       ])
     },

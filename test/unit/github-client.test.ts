@@ -649,6 +649,7 @@ function run(overrides: object = {}) {
     html_url: 'https://github.com/acme/models/actions/runs/15212342311',
     run_attempt: 2,
     created_at: '2026-11-23T08:00:00Z',
+    updated_at: '2026-11-23T08:01:00Z',
     ...overrides,
   }
 }
@@ -662,6 +663,7 @@ const RUN = {
   conclusion: '',
   runAttempt: 2,
   createdAt: Date.UTC(2026, 10, 23, 8),
+  updatedAt: Date.UTC(2026, 10, 23, 8, 1),
 }
 
 /** Answers of which nothing can be made. */
@@ -725,6 +727,7 @@ describe('getRun', () => {
         conclusion: '',
         runAttempt: 1,
         createdAt: Number.NaN,
+        updatedAt: 0,
       },
     })
   })

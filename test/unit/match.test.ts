@@ -17,6 +17,7 @@ function run(overrides: Partial<Run> = {}): Run {
     conclusion: '',
     runAttempt: 1,
     createdAt: FROM + 1_000,
+    updatedAt: FROM + 1_000,
     ...overrides,
   }
 }

@@ -60,6 +60,8 @@ export interface Run {
   runAttempt: number
   /** ms since the epoch, GitHub's clock, whole seconds. */
   createdAt: number
+  /** When GitHub last changed it, ms since the epoch, whole seconds; 0 where it is not told. */
+  updatedAt: number
 }
 
 export type RunAnswer =
@@ -304,5 +306,6 @@ function runFrom(value: unknown, clean: Redact): Run | undefined {
     conclusion: text('conclusion'),
     runAttempt: typeof run.run_attempt === 'number' ? run.run_attempt : 1,
     createdAt: Date.parse(text('created_at')),
+    updatedAt: Date.parse(text('updated_at')) || 0,
   }
 }

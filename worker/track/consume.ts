@@ -1,9 +1,22 @@
-/** The consumer of the queue `tracking`: looks at a run, and again later with growing pauses until it has ended. */
-import { DelayedError, Worker } from 'bullmq'
+/**
+ * The consumer of the queue `tracking`: looks at a run, and again later with growing pauses until it has ended; and
+ * takes in what webhooks have told of runs.
+ */
+import { DelayedError, type Job, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../../shared/logger.ts'
-import { asConnection, bullPrefix, type Stalls, TRACKING, type TrackingJobData } from '../../shared/queues.ts'
+import {
+  asConnection,
+  bullPrefix,
+  RUN_EVENT,
+  type RunEventJobData,
+  type Stalls,
+  TRACKING,
+  type TrackingJobData,
+} from '../../shared/queues.ts'
+import type { RunEvent } from '../../shared/run-event.ts'
 import type { LookEnd } from './follow.ts'
+import type { Heard } from './hear.ts'
 
 export interface TrackingDeps {
   connection: Redis
@@ -11,8 +24,11 @@ export interface TrackingDeps {
   concurrency: number
   stalls: Stalls
   follow(promotionId: string): Promise<LookEnd>
+  hear(event: RunEvent): Promise<Heard>
   /** First pause between two looks, ms; it grows to twelve times as much. */
   intervalMs: number
+  /** First pause until a webhook that can't be told yet is looked into again, ms; it doubles. */
+  hearAgainMs: number
   log: Logger
 }
 
@@ -21,19 +37,37 @@ export function pauseMs(intervalMs: number, looks: number): number {
   return Math.min(intervalMs * 1.3 ** looks, intervalMs * 12)
 }
 
+/** In all some two and a half minutes: longer than a dispatch may be without an answer. */
+const MOST_HEARINGS = 10
+const LONGEST_PAUSE = 60
+
 export function consumeTracking(deps: TrackingDeps): Worker {
-  const { connection, prefix, concurrency, stalls, follow, intervalMs, log } = deps
-  const worker = new Worker<TrackingJobData>(
+  const { connection, prefix, concurrency, stalls, follow, hear, intervalMs, hearAgainMs, log } = deps
+
+  async function lookAtRun(job: Job<TrackingJobData>, token?: string): Promise<string> {
+    const end = await follow(job.data.promotionId)
+    if (end.kind === 'complete') return end.note
+    const polls = job.data.polls + 1
+    await job.updateData({ ...job.data, polls })
+    await job.updateProgress({ seen: end.note })
+    return later(job, pauseMs(intervalMs, polls), token)
+  }
+
+  async function lookIntoEvent(job: Job<RunEventJobData>, token?: string): Promise<string> {
+    const heard = await hear(job.data.event)
+    const looks = job.data.looks + 1
+    if (heard.kind === 'done' || looks > MOST_HEARINGS) return heard.note
+    await job.updateData({ ...job.data, looks })
+    await job.updateProgress({ seen: heard.note })
+    return later(job, hearAgainMs * Math.min(2 ** (looks - 1), LONGEST_PAUSE), token)
+  }
+
+  const worker = new Worker<TrackingJobData | RunEventJobData>(
     TRACKING,
-    async (job, token) => {
-      const end = await follow(job.data.promotionId)
-      if (end.kind === 'complete') return end.note
-      const polls = job.data.polls + 1
-      await job.updateData({ ...job.data, polls })
-      await job.updateProgress({ seen: end.note })
-      await job.moveToDelayed(Date.now() + pauseMs(intervalMs, polls), token)
-      throw new DelayedError()
-    },
+    async (job, token) =>
+      job.name === RUN_EVENT
+        ? lookIntoEvent(job as Job<RunEventJobData>, token)
+        : lookAtRun(job as Job<TrackingJobData>, token),
     {
       connection: asConnection(connection),
       prefix: bullPrefix(prefix),
@@ -48,4 +82,9 @@ export function consumeTracking(deps: TrackingDeps): Worker {
   )
   worker.on('error', (err) => log.warn({ err }, 'The worker of the queue tracking reports a fault'))
   return worker
+}
+
+async function later(job: Job, ms: number, token?: string): Promise<never> {
+  await job.moveToDelayed(Date.now() + ms, token)
+  throw new DelayedError()
 }

@@ -40,16 +40,18 @@ interface Times {
 
 export type LookEnd = { kind: 'complete'; note: string } | { kind: 'look-again'; note: string }
 
-export function createFollow(deps: FollowDeps): (promotionId: string) => Promise<LookEnd> {
+/** @returns one look; `known` is the run where somebody has just asked GitHub for it. */
+export function createFollow(deps: FollowDeps): (promotionId: string, known?: Run) => Promise<LookEnd> {
   const { ledger, github, log } = deps
   const ownScope = scopeOf(deps.repository, deps.workflow)
 
-  return async (id) => {
+  return async (id, known) => {
     const promotion = await deps.promotion(id)
     if (promotion?.state !== 'dispatched') {
       return { kind: 'complete', note: `nothing to follow: ${promotion?.state ?? 'unknown'}` }
     }
-    const seen = await look(promotion)
+    const isIts = known !== undefined && (promotion.runId ?? known.id) === known.id
+    const seen = isIts ? known : await look(promotion)
     if (seen === 'deleted') return finish(promotion, deletedRun(promotion))
     if (typeof seen === 'string') return { kind: 'look-again', note: seen }
     // Its title proves whether runs of this workflow can be found by the promotion's id.
@@ -61,6 +63,7 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
       runUrl: seen.htmlUrl,
       status: seen.status,
       runAttempt: seen.runAttempt,
+      updatedAt: seen.updatedAt,
     })
     const state = stateFor(seen)
     if (!state) {
@@ -81,6 +84,8 @@ export function createFollow(deps: FollowDeps): (promotionId: string) => Promise
     const finished = await ledger.finish(end)
     if (finished.finished) tell(promotion, end, finished)
     if (finished.wake) await deps.wake(finished.wake)
+    if (!finished.finished && finished.state === 'dispatched')
+      return { kind: 'look-again', note: `run ${end.runId}: not the end of its newest attempt` }
     return { kind: 'complete', note: `run ${end.runId}: ${end.conclusion}` }
   }
 
@@ -155,8 +160,8 @@ function scopeOf({ owner, name }: Repository, workflow: string): string {
 /** A run that is not there for this long after its dispatch was deleted, ms. */
 const DELETED_AFTER_MS = 10 * 60_000
 
-function deletedRun({ id, runId = '', runUrl = '' }: Promotion): RunEnd {
-  return { id, runId, runUrl, runAttempt: 1, state: 'failed', conclusion: 'deleted' }
+function deletedRun({ id, runId = '', runUrl = '', runAttempt }: Promotion): RunEnd {
+  return { id, runId, runUrl, runAttempt: Math.max(1, runAttempt), state: 'failed', conclusion: 'deleted' }
 }
 
 /** GitHub's words; others are counted as one, so that labels stay few. */

@@ -4,6 +4,8 @@
 local p = promotion(arg.id)
 if not p then return cjson.encode({ finished = false, state = 'unknown' }) end
 local finished = p.state == 'dispatched' and ((p.runId or '') == '' or p.runId == arg.runId) and own_run(p, arg.runId)
+-- The end of an attempt that a person has begun anew meanwhile is none.
+if finished and tonumber(arg.runAttempt) < tonumber(p.runAttempt or 0) then finished = false end
 if finished then
   redis.call('ZREM', key('searching', p.scope), p.id)
   move(p, arg.state, {
