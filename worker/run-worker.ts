@@ -14,6 +14,7 @@ import { createPresence } from '../shared/ledger/presence.ts'
 import type { Promotion } from '../shared/ledger/promotion-record.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
 import type { ReadScript } from '../shared/ledger/scripts.ts'
+import { createWebhooksSeen } from '../shared/ledger/webhooks-seen.ts'
 import type { Logger } from '../shared/logger.ts'
 import {
   addPromotedJob,
@@ -42,7 +43,7 @@ import { createResolver } from './resolve/resolver.ts'
 import { routeFrom } from './route.ts'
 import { createSweep } from './sweep.ts'
 import { consumeTracking } from './track/consume.ts'
-import { createFollow } from './track/follow.ts'
+import { createFollow, type FollowDeps } from './track/follow.ts'
 import { createHear } from './track/hear.ts'
 import { createWakeWaiting } from './wake-waiting.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
@@ -75,6 +76,9 @@ export interface RunningWorker {
 const KEEP_ENDED_MS = 90 * 24 * 3_600_000
 /** Of its turn's pause, for how long a lease is kept: over before the next turn. */
 const LEASED = 0.8
+
+/** Webhooks tell of a run: a look at it is so many times as rare as the first one else. */
+export const TOLD_PAUSES = 60
 
 /** Longer than the time limit of a dispatch, ms. */
 export const CLOSE_WITHIN_MS = 40_000
@@ -186,7 +190,8 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     token: randomUUID,
     now: Date.now,
   })
-  const look = createFollow({
+  const webhooks = createWebhooksSeen({ redis })
+  const followDeps: FollowDeps = {
     ledger,
     promotion: reader.promotion,
     ownerOf: reader.ownerOf,
@@ -201,7 +206,22 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     observe: metrics.deployment,
     log,
     now: Date.now,
+  }
+  const look = createFollow(followDeps)
+  const poll = createFollow({
+    ...followDeps,
+    // No webhook has told of this end, or not yet.
+    observe(ended) {
+      metrics.deployment(ended)
+      webhooks.missed(scope).catch((err) => log.debug({ err }, 'Webhooks could not be noted as missed'))
+    },
   })
+  const isTold = async (id: string) => {
+    const promotion = await reader.promotion(id)
+    return (
+      promotion?.runStatus === 'in_progress' && promotion.scope === scope && (await webhooks.arrive(scope))
+    )
+  }
   const hear = createHear({
     ledger,
     promotion: reader.promotion,
@@ -213,6 +233,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     workflow: route.workflow,
     look,
     follow,
+    arrived: () => webhooks.arrived(scope),
     log,
   })
   const sweep = createSweep({
@@ -267,9 +288,11 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
       connection: connect(),
       concurrency: 8,
       stalls: shortStalls,
-      follow: look,
+      follow: poll,
       hear,
+      isTold,
       intervalMs: trackIntervalMs,
+      toldPauseMs: Math.min(trackIntervalMs * TOLD_PAUSES, followDeps.timeLimitMs / 4),
       hearAgainMs: pauses.hearAgainMs,
       log,
     }),

@@ -72,6 +72,55 @@ test('the next version goes out when a webhook tells the end of the one before',
   await relay.ends(newer)
 })
 
+describe('the poll', () => {
+  const look = (relay: Relay) => relay.simulator.log.filter(({ path }) => path.includes('/actions/runs/'))
+
+  test('asks conditionally: a run that is as it was costs nothing of the rate limit', async () => {
+    const relay = await startRelay(SLOW_RUNS)
+    const id = await relay.promote('5')
+    await until('it was asked for several times', () => look(relay).length >= 4)
+    relay.simulator.complete(relay.simulator.runs[0]?.id ?? 0)
+    await relay.ends(id)
+
+    const statuses = look(relay).map(({ status }) => status)
+    expect(statuses[0]).toBe(200)
+    expect(statuses.at(-1)).toBe(200)
+    expect(new Set(statuses.slice(1, -1))).toEqual(new Set([304]))
+  })
+
+  test('is the backstop only, once webhooks are seen to arrive', async () => {
+    const { relay } = await setup({ ...SLOW_RUNS, env: { TRACK_INTERVAL_SECONDS: '0.2' } })
+    const id = await relay.promote('5')
+    const webhooksArrive = () => relay.redis.exists('{relay:0}:hooked:acme/models/cd_pipeline.yml')
+    await until('webhooks are seen', webhooksArrive)
+    await until(
+      'it is seen to run',
+      async () => (await relay.reader.promotion(id))?.runStatus === 'in_progress',
+    )
+    await until('the poll has had its first turn, and comes again in 12 s', async () => {
+      const [job] = await relay.queues.tracking.getDelayed()
+      return job?.name === 'track' && (job.delay ?? 0) === 12_000
+    })
+    expect(look(relay).length).toBeLessThanOrEqual(1)
+
+    relay.simulator.complete(relay.simulator.runs[0]?.id ?? 0)
+    await relay.ends(id)
+    expect(await webhooksArrive()).toBe(1)
+  })
+
+  test('is as close as before, once it has found an end that no webhook told', async () => {
+    const { relay } = await setup()
+    await relay.redis.set('{relay:0}:hooked:acme/models/cd_pipeline.yml', '1')
+    relay.simulator.webhookFault({ kind: 'dropped', times: Number.POSITIVE_INFINITY })
+
+    await relay.ends(await relay.promote('5'))
+
+    await until('webhooks count as missed', async () => {
+      return (await relay.redis.exists('{relay:0}:hooked:acme/models/cd_pipeline.yml')) === 0
+    })
+  })
+})
+
 describe('before its own answer', () => {
   test.each([
     ['whose title shows its id', true],
@@ -97,7 +146,7 @@ describe('before its own answer', () => {
 
     expect(await relay.ends(id)).toMatchObject({ state: 'deployed', attempts: 1 })
     expect(relay.simulator.runs).toHaveLength(1)
-    expect(relay.simulator.log).toHaveLength(2)
+    expect(relay.simulator.dispatches()).toHaveLength(1)
   })
 
   test('a run that came after it counted as absent is taken up, and nothing is sent again', async () => {

@@ -15,7 +15,7 @@ import { createServerMetrics } from '../../worker/ops/server-metrics.ts'
 import { createWorkerMetrics, PREFIX } from '../../worker/ops/worker-metrics.ts'
 import { PAUSES } from '../../worker/pauses.ts'
 import { LOOKS_NEEDED } from '../../worker/resolve/resolver.ts'
-import { CLOSE_WITHIN_MS } from '../../worker/run-worker.ts'
+import { CLOSE_WITHIN_MS, TOLD_PAUSES } from '../../worker/run-worker.ts'
 import { pauseMs } from '../../worker/track/consume.ts'
 import { blockOf, blocksOf, codeSpansIn, DOCS, proseOf, tableOf, textOf } from '../support/docs.ts'
 import { ROOT } from '../support/up.ts'
@@ -256,6 +256,8 @@ describe('what is told is what the code does', () => {
     expect(LOOKS_NEEDED).toBe(3)
     expect(Math.max(uncertainMs, lockMs + stalledCheckMs)).toBe(90_000)
     expect(production).toContain(`${seconds(CLOSE_WITHIN_MS)} at the most`)
+    expect([integration, production].every((text) => /five\s+minutes/.test(text))).toBe(true)
+    expect(5_000 * TOLD_PAUSES).toBe(5 * 60_000)
     const looks = (intervalMs: number, withinMs: number) => {
       let [at, count] = [intervalMs, 0]
       while (at < withinMs) at += pauseMs(intervalMs, ++count)

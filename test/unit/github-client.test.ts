@@ -707,6 +707,18 @@ describe('getRun', () => {
     ])
   })
 
+  test('asks again under the condition that it has changed, and then knows it as it was', async () => {
+    const { github, asked } = await setup((request, response) => {
+      const etag = 'W/"one"'
+      const known = request.headers['if-none-match'] === etag
+      response.writeHead(known ? 304 : 200, { 'content-type': 'application/json', etag })
+      response.end(known ? undefined : JSON.stringify(run()))
+    })
+    for (const _ of [1, 2]) expect(await github.getRun(REPOSITORY, '1')).toEqual({ kind: 'run', run: RUN })
+    expect(await github.getRun(REPOSITORY, '2')).toMatchObject({ kind: 'run' })
+    expect(asked.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, 'W/"one"', undefined])
+  })
+
   test('a run that has completed tells its conclusion', async () => {
     const { github } = await setup(says(200, run({ status: 'completed', conclusion: 'success' })))
     expect(await github.getRun(REPOSITORY, '1')).toEqual({

@@ -98,6 +98,7 @@ const READ_TIMEOUT_MS = 10_000
 const PAGE_SIZE = 100
 /** GitHub lists 1,000 results at most. */
 const MOST_PAGES = 10
+const MOST_REMEMBERED = 1_000
 const ACCEPT = 'application/vnd.github+json'
 
 export function createGithub(options: GithubOptions) {
@@ -126,13 +127,16 @@ export function createGithub(options: GithubOptions) {
     return answer
   }
 
+  /** Runs that go on, for conditional requests: a 304 costs nothing of the rate limit. */
+  const lastSeen = new Map<string, { etag: string; run: Run }>()
+
   // Where the server refuses our API version it refuses it on every route, with a 400.
   let versionRefused = false
   /** Within one limit, the wait for a token and asking once more included. */
   async function read(
     route: string,
     parameters: Record<string, unknown>,
-    { signal = AbortSignal.timeout(readTimeoutMs), askedBefore = false } = {},
+    { signal = AbortSignal.timeout(readTimeoutMs), askedBefore = false, etag = '' } = {},
   ): Promise<Answer> {
     let token: string
     try {
@@ -143,16 +147,20 @@ export function createGithub(options: GithubOptions) {
     const withVersion = !versionRefused
     const answer = await observed(
       () =>
-        octokit.request(route, { ...parameters, headers: headers(token, withVersion), request: { signal } }),
+        octokit.request(route, {
+          ...parameters,
+          headers: { ...headers(token, withVersion), ...(etag === '' ? {} : { 'if-none-match': etag }) },
+          request: { signal },
+        }),
       'as_taken',
     )
     if (answer.kind === 'failed') return answer
     if (answer.status === 400 && withVersion) {
       versionRefused = true
-      return read(route, parameters, { signal, askedBefore })
+      return read(route, parameters, { signal, askedBefore, etag })
     }
     if (answer.status === 401 && (await credentials.refused(token, signal)) && !askedBefore)
-      return read(route, parameters, { signal, askedBefore: true })
+      return read(route, parameters, { signal, askedBefore: true, etag })
     return answer
   }
 
@@ -195,15 +203,22 @@ export function createGithub(options: GithubOptions) {
     repositoryReadable,
 
     async getRun({ owner, name }: Repository, runId: string): Promise<RunAnswer> {
-      const answer = await read('GET /repos/{owner}/{repo}/actions/runs/{run_id}', {
-        owner,
-        repo: name,
-        run_id: runId,
-      })
+      const place = `${owner}/${name}/${runId}`
+      const before = lastSeen.get(place)
+      const answer = await read(
+        'GET /repos/{owner}/{repo}/actions/runs/{run_id}',
+        { owner, repo: name, run_id: runId },
+        before,
+      )
+      if (answer.kind === 'answered' && answer.status === 304 && before)
+        return { kind: 'run', run: before.run }
+      lastSeen.delete(place)
       if (answer.kind === 'answered' && answer.status === 404) return { kind: 'gone' }
       if (answer.kind === 'failed' || answer.status !== 200)
         return { kind: 'unavailable', message: clean(wordsOf(answer)) }
       const run = runFrom(answer.body, clean)
+      const { etag } = answer.headers
+      if (run && etag && run.status !== 'completed') remember(place, { etag, run })
       return run && run.status !== ''
         ? { kind: 'run', run }
         : { kind: 'unavailable', message: 'the answer can not be read' }
@@ -267,6 +282,12 @@ export function createGithub(options: GithubOptions) {
       })
       return answer.kind === 'answered' && (answer.status === 202 || answer.status === 409)
     },
+  }
+
+  function remember(place: string, seen: { etag: string; run: Run }) {
+    const [oldest] = lastSeen.keys()
+    if (lastSeen.size >= MOST_REMEMBERED && oldest !== undefined) lastSeen.delete(oldest)
+    lastSeen.set(place, seen)
   }
 
   /** undefined where it could not be told. */

@@ -27,6 +27,10 @@ export interface TrackingDeps {
   hear(event: RunEvent): Promise<Heard>
   /** First pause between two looks, ms; it grows to twelve times as much. */
   intervalMs: number
+  /** Webhooks tell of this run: looking at it is the backstop only. */
+  isTold(promotionId: string): Promise<boolean>
+  /** Pause between two looks at a run that webhooks tell of, ms. */
+  toldPauseMs: number
   /** First pause until a webhook that can't be told yet is looked into again, ms; it doubles. */
   hearAgainMs: number
   log: Logger
@@ -42,15 +46,22 @@ const MOST_HEARINGS = 10
 const LONGEST_PAUSE = 60
 
 export function consumeTracking(deps: TrackingDeps): Worker {
-  const { connection, prefix, concurrency, stalls, follow, hear, intervalMs, hearAgainMs, log } = deps
+  const { connection, prefix, concurrency, stalls, follow, hear, isTold, log } = deps
+  const { intervalMs, toldPauseMs, hearAgainMs } = deps
 
   async function lookAtRun(job: Job<TrackingJobData>, token?: string): Promise<string> {
-    const end = await follow(job.data.promotionId)
-    if (end.kind === 'complete') return end.note
+    const { promotionId } = job.data
     const polls = job.data.polls + 1
+    if (polls === 1 && (await isTold(promotionId))) {
+      await job.updateData({ ...job.data, polls })
+      return later(job, toldPauseMs, token)
+    }
+    const end = await follow(promotionId)
+    if (end.kind === 'complete') return end.note
     await job.updateData({ ...job.data, polls })
     await job.updateProgress({ seen: end.note })
-    return later(job, pauseMs(intervalMs, polls), token)
+    const pause = (await isTold(promotionId)) ? toldPauseMs : pauseMs(intervalMs, polls)
+    return later(job, pause, token)
   }
 
   async function lookIntoEvent(job: Job<RunEventJobData>, token?: string): Promise<string> {

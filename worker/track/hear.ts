@@ -23,6 +23,8 @@ export interface HearDeps {
   repository: Repository
   workflow: string
   look(promotionId: string, known?: Run): Promise<LookEnd>
+  /** Webhooks of the workflow arrive. */
+  arrived(): Promise<void>
   follow(promotion: Promotion, job: number): Promise<void>
   log: Logger
 }
@@ -34,19 +36,22 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
   const { ledger, log } = deps
 
   return async (event) => {
+    const isOwn = isOfOwnWorkflow(event)
+    if (isOwn) await deps.arrived()
     const owner = await deps.ownerOf(event.runId)
     const known = owner === '' ? undefined : await deps.promotion(owner)
     if (known) return ofOwnRun(known, event)
-    if (!isOfOwnWorkflow(event)) return done('a run of another workflow')
+    if (!isOwn) return done('a run of another workflow')
     for (const id of event.promotionIds) {
       const named = await deps.promotion(id)
       if (named) return ofNamedRun(named, event)
     }
     // Its dispatch may not have been answered yet, or been answered without the run's id.
     const untold = [...(await deps.untold()), ...(await deps.searching())]
-    return untold.length > 0
-      ? again(`it may be the run of ${untold[0]?.id}`)
-      : done('a run that nobody here has started')
+    if (untold.length > 0) return again(`it may be the run of ${untold[0]?.id}`)
+    // Asked last: its dispatch may have been answered between the two questions.
+    const told = (await deps.ownerOf(event.runId)) !== ''
+    return told ? again('it was told just now whose run it is') : done('a run that nobody here has started')
   }
 
   async function ofOwnRun(promotion: Promotion, event: RunEvent): Promise<Heard> {
@@ -72,6 +77,8 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
 
   async function ofNamedRun(promotion: Promotion, event: RunEvent): Promise<Heard> {
     const { id, state, runId, doubt } = promotion
+    // Told just now.
+    if (runId === event.runId) return ofOwnRun(promotion, event)
     if (state === 'dispatching' && !doubt) return again(`the dispatch of ${id} may still be answered`)
     if (state === 'accepted' || state === 'dispatching') return adopt(promotion, event)
     if (state !== 'dispatched' || runId) return done(`${id} is ${state}, and not by this run`)
@@ -86,6 +93,8 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
     if ('kind' in run) return run
     const adopted = await ledger.adopt({ id, runId: run.id, runUrl: run.htmlUrl })
     if (adopted.kind === 'early') return again(`the dispatch of ${id} may still be answered`)
+    // By another webhook of the run, just now: this one may tell its end.
+    if (adopted.kind === 'stale' && adopted.state === 'dispatched') return again(`${id} is dispatched`)
     if (adopted.kind === 'stale') return done(`${id} is ${adopted.state}`)
     log.info({ promotionId: id, runId: run.id }, 'A webhook has shown the run of a promotion')
     await deps.follow(promotion, adopted.job)
