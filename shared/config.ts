@@ -77,6 +77,8 @@ const settingsSchema = z.object({
   RESOLVE_PATIENCE_SECONDS: positive('seconds', 86_400).default(120),
   TRACK_INTERVAL_SECONDS: positive('seconds', 3600).default(5),
   DEPLOY_TIMEOUT_MINUTES: positive('minutes', 50_000).default(60),
+  CANCEL_WAITING_RUNS: flag.default(true),
+  LATENCY_WITHOUT_APPROVAL: flag.default(false),
   DATA_DIR: z.string().min(1).default('.relay'),
   METRICS_TARGET_LABELS: flag.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

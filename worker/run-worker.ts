@@ -202,6 +202,8 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     workflow: route.workflow,
     learnCorrelation: (seen) => correlation.learn(scope, seen),
     timeLimitMs: settings.DEPLOY_TIMEOUT_MINUTES * 60_000,
+    ...(settings.CANCEL_WAITING_RUNS && { newer: reader.nextOf }),
+    withoutApproval: settings.LATENCY_WITHOUT_APPROVAL,
     wake,
     observe: metrics.deployment,
     log,

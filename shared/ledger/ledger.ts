@@ -312,6 +312,8 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
         /** From the dispatch until it was first seen running, and from then until now; not where it never was. */
         toStartMs?: number
         ranMs?: number
+        /** Of it, spent waiting for an approval. */
+        waitedMs?: number
       }
     },
 

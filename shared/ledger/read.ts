@@ -12,6 +12,7 @@ import {
   type State,
   type Target,
   type TimelineEntry,
+  targetName,
 } from './promotion-record.ts'
 
 export interface OpenCircuit {
@@ -131,6 +132,14 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
       const names = await redis.zrevrange(key('targets'), 0, limit - 1)
       const records = await hashes(names.map((name) => key('target', name)))
       return records.map(targetFrom)
+    },
+
+    /** The target's pending promotion, where nothing but the place in flight keeps it waiting. */
+    async nextOf(of: { model: string; environment: string }): Promise<Promotion | undefined> {
+      const [pending, hold] = await redis.hmget(key('target', targetName(of)), 'pending', 'hold')
+      if (!pending || hold) return undefined
+      const [next] = await promotions([pending])
+      return next?.wait?.code === 'in_flight' ? next : undefined
     },
 
     async countByState(): Promise<Record<ListedState, number>> {

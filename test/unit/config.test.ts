@@ -91,6 +91,8 @@ describe('defaults', () => {
       REDIS_WAIT_REPLICAS: 0,
       TRACK_INTERVAL_SECONDS: 5,
       DEPLOY_TIMEOUT_MINUTES: 60,
+      CANCEL_WAITING_RUNS: true,
+      LATENCY_WITHOUT_APPROVAL: false,
       DATA_DIR: '.relay',
       METRICS_TARGET_LABELS: false,
       LOG_LEVEL: 'info',

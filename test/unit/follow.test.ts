@@ -35,7 +35,8 @@ interface Situation {
   list?: RunsAnswer
   /** Whose run a run is. */
   owners?: Record<string, string>
-  finished?: { finished?: boolean; wake?: Wake; toStartMs?: number; ranMs?: number }
+  finished?: { finished?: boolean; wake?: Wake; waitedMs?: number; toStartMs?: number; ranMs?: number }
+  withoutApproval?: boolean
   /** Since the dispatch, ms. */
   after?: number
   cancels?: boolean
@@ -53,6 +54,7 @@ function setup(situation: Situation = {}) {
     after = MINUTE,
     cancels = true,
     readable = true,
+    withoutApproval = false,
   } = situation
   const done: string[] = []
   const asked: Repository[] = []
@@ -114,6 +116,7 @@ function setup(situation: Situation = {}) {
     workflow: 'cd_pipeline.yml',
     learnCorrelation: async (what) => void learnt.push(what),
     timeLimitMs: LIMIT,
+    withoutApproval,
     wake: async ({ id, job }) => void done.push(`wake ${id} ${job}`),
     observe: (what) => void seen.push(what),
     log: createLogger({
@@ -288,10 +291,34 @@ describe('a run that has completed', () => {
     expect(seen).toEqual([{ conclusion: 'failure', sinceAcceptedMs: 2 * MINUTE, ...times }])
   })
 
-  test.each(['failure', 'cancelled', 'timed_out'])('with %s is an error in the log', async (conclusion) => {
+  test.each(['failure', 'timed_out'])('with %s is an error in the log', async (conclusion) => {
     const { follow, lines } = setup({ answer: completed(conclusion) })
     await follow()
     expect(lines).toMatchObject([{ level: 'error', conclusion, msg: 'The deployment did not succeed' }])
+  })
+
+  test('cancelled is an error in the log, unless a newer version goes', async () => {
+    const alone = setup({ answer: completed('cancelled') })
+    await alone.follow()
+    const msg = 'The run was cancelled, and no newer version takes its place'
+    expect(alone.lines).toMatchObject([{ level: 'error', conclusion: 'cancelled', msg }])
+
+    const replaced = setup({ answer: completed('cancelled'), finished: { wake: NEWER } })
+    await replaced.follow()
+    expect(replaced.lines).toMatchObject([{ level: 'warn', conclusion: 'cancelled' }])
+  })
+
+  test.each([
+    [false, 2 * MINUTE],
+    [true, MINUTE],
+  ])('with the approval left out of the latency: %s', async (withoutApproval, sinceAcceptedMs) => {
+    const { follow, seen } = setup({
+      answer: completed('success'),
+      finished: { waitedMs: MINUTE },
+      withoutApproval,
+    })
+    await follow()
+    expect(seen).toEqual([{ conclusion: 'success', sinceAcceptedMs }])
   })
 
   test('told twice is neither told nor counted again, but wakes: the first may have died before it did', async () => {

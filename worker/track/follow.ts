@@ -25,6 +25,10 @@ export interface FollowDeps {
   learnCorrelation(seen: { runId: string; shows: boolean }): Promise<void>
   /** From dispatch to the request to cancel the run, ms; time spent waiting for approval left out. */
   timeLimitMs: number
+  /** A newer promotion that waits for the place of this one, and could go; undefined to let a run wait. */
+  newer?(promotion: Promotion): Promise<Promotion | undefined>
+  /** Time spent waiting for an approval is left out of the latency. */
+  withoutApproval?: boolean
   wake(next: Wake): Promise<void>
   observe(ended: Times & { conclusion: string }): void
   log: Logger
@@ -67,7 +71,8 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
     })
     const state = stateFor(seen)
     if (!state) {
-      await enforceTimeLimit(promotion, seen)
+      if (seen.status === 'waiting') await giveWay(promotion, seen)
+      else await enforceTimeLimit(promotion, seen)
       return { kind: 'look-again', note: `run ${seen.id}: ${seen.status}` }
     }
     return finish(promotion, {
@@ -82,7 +87,11 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
 
   async function finish(promotion: Promotion, end: RunEnd): Promise<LookEnd> {
     const finished = await ledger.finish(end)
-    if (finished.finished) tell(promotion, end, finished)
+    if (finished.finished) {
+      const left = deps.withoutApproval ? (finished.waitedMs ?? 0) : 0
+      observe(end, { ...finished, sinceAcceptedMs: finished.sinceAcceptedMs - left })
+      tell(promotion, end, finished)
+    }
     if (finished.wake) await deps.wake(finished.wake)
     if (!finished.finished && finished.state === 'dispatched')
       return { kind: 'look-again', note: `run ${end.runId}: not the end of its newest attempt` }
@@ -108,11 +117,22 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
 
   /** A time limit never frees a target: the run is cancelled, and its end awaited. */
   async function enforceTimeLimit(promotion: Promotion, run: Run) {
-    if (!pastLimit(promotion) || run.status === 'waiting') return
+    if (!pastLimit(promotion)) return
     const asked = await github.cancelRun(repositoryOf(promotion), run.id)
     log.warn(
       { promotionId: promotion.id, runId: run.id, asked },
       'The run is past its time limit: cancelling it',
+    )
+  }
+
+  /** What nobody has approved yet would only keep a newer version from its turn. */
+  async function giveWay(promotion: Promotion, run: Run) {
+    const newer = await deps.newer?.(promotion)
+    if (!newer) return
+    const asked = await github.cancelRun(repositoryOf(promotion), run.id)
+    log.warn(
+      { promotionId: promotion.id, runId: run.id, asked, newer: newer.id, newerVersion: newer.version },
+      'The run waits for an approval, and a newer version for its place: cancelling it',
     )
   }
 
@@ -132,9 +152,16 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
     return deps.now() - dispatchedAt - waitedMs > deps.timeLimitMs
   }
 
-  function tell(promotion: Promotion, end: RunEnd, { sinceAcceptedMs, toStartMs, ranMs }: Times) {
+  function observe({ conclusion }: RunEnd, { sinceAcceptedMs, toStartMs, ranMs }: Times) {
     const ran = toStartMs === undefined || ranMs === undefined ? {} : { toStartMs, ranMs }
-    deps.observe({ conclusion: end.conclusion, sinceAcceptedMs, ...ran })
+    deps.observe({ conclusion, sinceAcceptedMs, ...ran })
+  }
+
+  function tell(
+    promotion: Promotion,
+    end: RunEnd,
+    { sinceAcceptedMs, wake }: { sinceAcceptedMs: number; wake?: Wake | undefined },
+  ) {
     const { id: promotionId, model, version, environment } = promotion
     const { state, conclusion, runId, runUrl } = end
     const line = {
@@ -149,6 +176,9 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
       sinceAcceptedMs,
     }
     if (state === 'deployed') log.info(line, 'The version is live')
+    else if (state === 'cancelled' && wake) log.warn(line, 'The run was cancelled, and a newer version goes')
+    else if (state === 'cancelled')
+      log.error(line, 'The run was cancelled, and no newer version takes its place')
     else log.error(line, 'The deployment did not succeed')
   }
 }

@@ -1,6 +1,6 @@
 -- finish: the run has completed. Writes the end, moves `live`, frees the target and says whom to wake.
 -- arg: id, runId, runUrl, runAttempt, state (deployed | failed | cancelled | timed_out), conclusion
--- answers {finished, state, wake, sinceAcceptedMs, toStartMs, ranMs}; the last two where it was seen running
+-- answers {finished, state, wake, sinceAcceptedMs, waitedMs, toStartMs, ranMs}; the last two where it was seen running
 local p = promotion(arg.id)
 if not p then return cjson.encode({ finished = false, state = 'unknown' }) end
 local finished = p.state == 'dispatched' and ((p.runId or '') == '' or p.runId == arg.runId) and own_run(p, arg.runId)
@@ -28,4 +28,5 @@ local started = tonumber(p.startedAt or '')
 return cjson.encode({
   finished = finished, state = p.state, wake = to_wake(p.target), sinceAcceptedMs = now - tonumber(p.acceptedAt),
   toStartMs = started and started - tonumber(p.dispatchedAt), ranMs = started and now - started,
+  waitedMs = tonumber(p.waitedMs or 0),
 })
