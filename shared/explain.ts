@@ -100,6 +100,8 @@ export function sentenceOf(entry: TimelineEntry): string {
       return `found: run ${text('runId')}`
     case 'absent':
       return 'there is no run of it: nothing was started'
+    case 'rerun':
+      return `a person started run ${text('runId')} again: attempt ${text('attempt')} ended, ${words(text('conclusion'))}`
     case 'redriven':
       return `redriven (${text('by')})`
     case 'resolved':

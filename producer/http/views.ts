@@ -38,12 +38,13 @@ export function promotionView(promotion: Promotion, timeline?: readonly Timeline
 }
 
 export function targetView(target: Target) {
-  const { model, environment, live, liveSince, inFlight, pending, hold } = target
+  const { model, environment, live, liveSince, drift, inFlight, pending, hold } = target
   return {
     model,
     environment,
     live: live ?? null,
     liveSince: iso(liveSince),
+    drift,
     inFlight: inFlight ?? null,
     pending: pending ?? null,
     hold: hold ?? null,

@@ -200,7 +200,23 @@ export interface RunEnd {
   state: 'deployed' | 'failed' | 'cancelled' | 'timed_out'
   /** GitHub's word. */
   conclusion: string
+  /** When GitHub last changed the run, ms since the epoch, whole seconds; 0 or nothing if it did not tell. */
+  updatedAt?: number
 }
+
+/** How a run ended that a person has started again. */
+export interface RunAgain {
+  id: string
+  runId: string
+  runAttempt: number
+  success: boolean
+  /** GitHub's word. */
+  conclusion: string
+  updatedAt: number
+}
+
+/** `live`: the version in whose place another one is live now. */
+export type Rerun = { kind: 'noted'; live?: string } | { kind: 'stale'; state: State | 'unknown' }
 
 export type Redriven =
   | { kind: 'accepted'; job: number }
@@ -315,6 +331,11 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
         /** Of it, spent waiting for an approval. */
         waitedMs?: number
       }
+    },
+
+    /** After the promotion's end: that stands, and `live` follows a success. */
+    async rerun(end: RunAgain): Promise<Rerun> {
+      return (await run('rerun', end)) as Rerun
     },
 
     async redrive(id: string, deadLetter: number, by: string): Promise<Redriven> {

@@ -147,6 +147,8 @@ export interface Target {
   seq: number
   live?: string
   liveSince?: number
+  /** A person started a former run again, and so put it live in place of a version. */
+  drift?: { runId: string; attempt: number; instead: string }
   /** Promotion ids. */
   inFlight?: string
   pending?: string

@@ -156,7 +156,7 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
       return score === undefined ? undefined : Number(score)
     },
 
-    /** `accepted`, `superseded` and `deployments:<conclusion>`, ever. */
+    /** `accepted`, `superseded`, `drifts` and `deployments:<conclusion>`, ever. */
     async counters(): Promise<Record<string, number>> {
       const counters = await redis.hgetall(key('counters'))
       return Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)]))
@@ -291,6 +291,7 @@ function targetFrom(record: Record<string, string>): Target {
     seq: Number(record.seq ?? 0),
     ...optional('live'),
     ...(record.liveSince ? { liveSince: Number(record.liveSince) } : {}),
+    ...(record.drift ? { drift: JSON.parse(record.drift) as NonNullable<Target['drift']> } : {}),
     ...optional('inFlight'),
     ...optional('pending'),
     ...optional('hold'),

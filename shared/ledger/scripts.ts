@@ -20,6 +20,7 @@ export type ScriptName =
   | 'settle-circuit'
   | 'learn'
   | 'adopt'
+  | 'rerun'
   | 'trim'
 
 export type RunScript = (name: ScriptName, argument: object) => Promise<unknown>

@@ -253,6 +253,7 @@ describe('a run that has completed', () => {
         runAttempt: 2,
         conclusion: word,
         state,
+        updatedAt: DISPATCHED_AT,
       },
     ])
   })

@@ -43,6 +43,10 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
   const deployments = counter('deployments_total', "Runs that have ended, by GitHub's conclusion.", [
     'conclusion',
   ])
+  const drifts = counter(
+    'drifts_total',
+    'Runs started again by a person that put another version live, ever.',
+  )
   const promotions = gauge('promotions', 'Promotions that are not at their end, by state.', ['state'])
   const ratio = gauge('dispatch_success_ratio', 'Share of triggers that GitHub took; NaN without any.', [
     'window',
@@ -137,6 +141,8 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
     accepted.inc(counters.accepted ?? 0)
     superseded.reset()
     superseded.inc(counters.superseded ?? 0)
+    drifts.reset()
+    drifts.inc(counters.drifts ?? 0)
     deployments.reset()
     for (const conclusion of OFTEN) deployments.inc({ conclusion }, 0)
     for (const [name, value] of Object.entries(counters)) {

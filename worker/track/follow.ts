@@ -80,8 +80,9 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
       runId: seen.id,
       runUrl: seen.htmlUrl,
       runAttempt: seen.runAttempt,
-      conclusion: CONCLUSIONS.includes(seen.conclusion) ? seen.conclusion : 'other',
+      conclusion: knownConclusion(seen),
       state: state === 'cancelled' && pastLimit(promotion) ? 'timed_out' : state,
+      updatedAt: seen.updatedAt,
     })
   }
 
@@ -206,6 +207,10 @@ const CONCLUSIONS: readonly string[] = [
   'stale',
   'startup_failure',
 ]
+
+export function knownConclusion({ conclusion }: Run): string {
+  return CONCLUSIONS.includes(conclusion) ? conclusion : 'other'
+}
 
 /** undefined while the run has not ended; a conclusion we don't know is a failure once GitHub says completed. */
 function stateFor(run: Run): RunEnd['state'] | undefined {

@@ -9,10 +9,10 @@ import type { Searching } from '../../shared/ledger/read.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { RunEvent } from '../../shared/run-event.ts'
 import type { Github, Repository, Run } from '../github/client.ts'
-import type { LookEnd } from './follow.ts'
+import { knownConclusion, type LookEnd } from './follow.ts'
 
 export interface HearDeps {
-  ledger: Pick<Ledger, 'adopt' | 'track'>
+  ledger: Pick<Ledger, 'adopt' | 'track' | 'rerun'>
   promotion(id: string): Promise<Promotion | undefined>
   /** Id of the promotion that a run belongs to, '' if it is nobody's. */
   ownerOf(runId: string): Promise<string>
@@ -59,7 +59,10 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
     if (runId !== event.runId) return done(`not the run of ${id} that is followed`)
     // Known to be its own, and forgotten by a Redis that was set back.
     if (state === 'accepted' || state === 'dispatching') return adopt(promotion, event)
-    if (state !== 'dispatched') return done(`${id} is ${state}`)
+    if (state !== 'dispatched') {
+      const isNew = event.over && event.runAttempt > promotion.runAttempt
+      return isNew ? rerun(promotion, event) : done(`${id} is ${state}`)
+    }
     if (event.over) return endOf(await deps.look(id))
     if (event.status === '') return done('it tells no status')
     const { runAttempt, status, updatedAt } = event
@@ -101,9 +104,36 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
     return endOf(await deps.look(id, run), event)
   }
 
+  /** Somebody has started the run again after its end: what is live may be another version now. */
+  async function rerun({ id, model, version, environment, scope }: Promotion, event: RunEvent) {
+    const run = await read(event, id, scope)
+    if ('kind' in run) return run
+    const { id: runId, runAttempt, status, conclusion, updatedAt } = run
+    if (status !== 'completed' || conclusion === '') return again(`run ${runId}: ${status}`)
+    const success = conclusion === 'success'
+    const end = { id, runId, runAttempt, success, conclusion: knownConclusion(run), updatedAt }
+    const noted = await ledger.rerun(end)
+    if (noted.kind === 'stale') return done('known already')
+    const line = {
+      promotionId: id,
+      model,
+      version,
+      environment,
+      runId,
+      runAttempt,
+      conclusion,
+      instead: noted.live,
+    }
+    if (noted.live === undefined) log.warn(line, 'A run was started again by a person, and has ended')
+    else log.error(line, 'A run that a person started again has put its version live: drift')
+    return done(`run ${runId}, attempt ${runAttempt}: ${conclusion}`)
+  }
+
   /** @returns the run, or what follows where it can't be taken for the promotion's. */
-  async function read(event: RunEvent, id: string): Promise<Run | Heard> {
-    const answer = await deps.github.getRun(deps.repository, event.runId)
+  async function read(event: RunEvent, id: string, scope?: string): Promise<Run | Heard> {
+    const [owner = '', name = ''] = (scope ?? '').split('/')
+    const place = scope === undefined ? deps.repository : { owner, name }
+    const answer = await deps.github.getRun(place, event.runId)
     if (answer.kind === 'unavailable') return again(answer.message)
     if (answer.kind === 'gone') return again(`run ${event.runId} is not there (yet)`)
     const isIts = answer.run.displayTitle.includes(id) || (await deps.ownerOf(event.runId)) === id

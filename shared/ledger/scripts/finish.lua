@@ -1,5 +1,5 @@
 -- finish: the run has completed. Writes the end, moves `live`, frees the target and says whom to wake.
--- arg: id, runId, runUrl, runAttempt, state (deployed | failed | cancelled | timed_out), conclusion
+-- arg: id, runId, runUrl, runAttempt, state (deployed | failed | cancelled | timed_out), conclusion, updatedAt
 -- answers {finished, state, wake, sinceAcceptedMs, waitedMs, toStartMs, ranMs}; the last two where it was seen running
 local p = promotion(arg.id)
 if not p then return cjson.encode({ finished = false, state = 'unknown' }) end
@@ -17,8 +17,13 @@ if finished then
   -- Who cancels a run says nothing of whether deployments succeed.
   if arg.state ~= 'cancelled' then count_end('deployments', arg.state == 'deployed') end
   local fields = {}
-  if arg.state == 'deployed' then
+  -- A run that a person started again may have succeeded later, and been told sooner.
+  local at, t = tonumber(arg.updatedAt or 0), target(p.target)
+  local overtaken = (t.drift or '') ~= '' and at > 0 and at < tonumber(t.liveAt or 0)
+  if arg.state == 'deployed' and not overtaken then
     fields = { live = p.version, livePromotion = p.id, liveRun = arg.runId, liveSince = now }
+    if at > 0 then fields.liveAt = at end
+    if (t.drift or '') ~= '' then fields.drift = '' end
   end
   if redis.call('HGET', key('target', p.target), 'inFlight') == p.id then fields.inFlight = '' end
   if next(fields) then set(key('target', p.target), fields) end
