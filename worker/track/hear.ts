@@ -91,8 +91,8 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
 
   /** GitHub shows its run, and its attempt has told nothing: never sent again, from here on. */
   async function adopt(promotion: Promotion, event: RunEvent): Promise<Heard> {
-    const { id } = promotion
-    const run = await read(event, id)
+    const { id, scope } = promotion
+    const run = await read(event, id, scope)
     if ('kind' in run) return run
     const adopted = await ledger.adopt({ id, runId: run.id, runUrl: run.htmlUrl })
     if (adopted.kind === 'early') return again(`the dispatch of ${id} may still be answered`)
