@@ -230,6 +230,29 @@ describe('undoes nothing', () => {
     expect(await relay.reader.targets(10)).toMatchObject([{ live: '5' }])
   })
 
+  test('a late run of a version that has given way is cancelled, and the newer one becomes live', async () => {
+    const { relay } = await setup({ ...ONLY_WEBHOOKS, ...SLOW_RUNS, workers: 0 })
+    const older = await relay.promote('5')
+    const newer = await relay.promote('6')
+    await relay.startWorker()
+    await relay.reaches(newer, 'dispatched')
+
+    const inputs = { model_name: 'fraud-detector', model_version: '5', promotion_id: older }
+    await fetch(`${relay.simulator.url}/repos/acme/models/actions/workflows/cd_pipeline.yml/dispatches`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer somebody' },
+      body: JSON.stringify({ ref: 'main', inputs }),
+    })
+
+    await until('it is cancelled', () => relay.simulator.runs[1]?.conclusion === 'cancelled')
+    relay.simulator.complete(relay.simulator.runs[0]?.id ?? 0)
+    await relay.ends(newer)
+    expect(await relay.reader.targets(10)).toMatchObject([{ live: '6' }])
+    expect(await relay.reader.promotion(older)).toMatchObject({ state: 'superseded' })
+    const told = relay.lines.find(({ level, promotionId }) => level === 'error' && promotionId === older)
+    expect(told?.msg).toBe('A version that had given way was started late: its run is cancelled')
+  })
+
   test('an end that GitHub does not show is none, whoever says so', async () => {
     const { relay } = await setup({ ...ONLY_WEBHOOKS, ...SLOW_RUNS })
     const id = await relay.promote('5')

@@ -19,7 +19,7 @@ export interface HearDeps {
   /** See `FindRunDeps`. */
   searching(): Promise<Searching[]>
   untold(): Promise<Searching[]>
-  github: Pick<Github, 'getRun'>
+  github: Pick<Github, 'getRun' | 'cancelRun'>
   repository: Repository
   workflow: string
   look(promotionId: string, known?: Run): Promise<LookEnd>
@@ -84,6 +84,7 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
     if (runId === event.runId) return ofOwnRun(promotion, event)
     if (state === 'dispatching' && !doubt) return again(`the dispatch of ${id} may still be answered`)
     if (state === 'accepted' || state === 'dispatching') return adopt(promotion, event)
+    if (state === 'superseded') return stopLate(promotion, event)
     if (state !== 'dispatched' || runId) return done(`${id} is ${state}, and not by this run`)
     const run = await read(event, id)
     return 'kind' in run ? run : endOf(await deps.look(id, run), event)
@@ -102,6 +103,26 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
     log.info({ promotionId: id, runId: run.id }, 'A webhook has shown the run of a promotion')
     await deps.follow(promotion, adopted.job)
     return endOf(await deps.look(id, run), event)
+  }
+
+  /** A machine froze for minutes as it sent, say, and its promotion has given way since: an old version on its way. */
+  async function stopLate(
+    { id, model, version, environment, scope, supersededBy }: Promotion,
+    event: RunEvent,
+  ) {
+    const run = await read(event, id, scope)
+    if ('kind' in run) return run
+    const line = { promotionId: id, model, version, environment, runId: run.id, supersededBy }
+    if (run.status === 'completed') {
+      log.error(
+        { ...line, conclusion: run.conclusion },
+        'The late run of a version that had given way has ended',
+      )
+      return done(`run ${run.id}: ${run.conclusion}`)
+    }
+    const asked = await deps.github.cancelRun(placeOf(scope), run.id)
+    log.error({ ...line, asked }, 'A version that had given way was started late: its run is cancelled')
+    return asked ? done(`run ${run.id} is cancelled`) : again(`run ${run.id} could not be cancelled`)
   }
 
   /** Somebody has started the run again after its end: what is live may be another version now. */
@@ -131,13 +152,16 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
 
   /** @returns the run, or what follows where it can't be taken for the promotion's. */
   async function read(event: RunEvent, id: string, scope?: string): Promise<Run | Heard> {
-    const [owner = '', name = ''] = (scope ?? '').split('/')
-    const place = scope === undefined ? deps.repository : { owner, name }
-    const answer = await deps.github.getRun(place, event.runId)
+    const answer = await deps.github.getRun(placeOf(scope), event.runId)
     if (answer.kind === 'unavailable') return again(answer.message)
     if (answer.kind === 'gone') return again(`run ${event.runId} is not there (yet)`)
     const isIts = answer.run.displayTitle.includes(id) || (await deps.ownerOf(event.runId)) === id
     return isIts ? answer.run : done(`run ${event.runId} does not show ${id}`)
+  }
+
+  function placeOf(scope: string | undefined): Repository {
+    const [owner = '', name = ''] = (scope ?? '').split('/')
+    return scope === undefined ? deps.repository : { owner, name }
   }
 
   function isOfOwnWorkflow({ repository, workflows }: RunEvent): boolean {
