@@ -13,33 +13,46 @@ const PRODUCER_COMMAND_TIMEOUT_MS = 1_500
 
 /** Fails fast: no queue while Redis is away, no silent second sending of a command. */
 export function connectForProducer(url: string, log: Logger): Redis {
-  return connect(url, log, {
+  return connect(url, log, RECONNECT, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: PRODUCER_COMMAND_TIMEOUT_MS,
     connectTimeout: PRODUCER_COMMAND_TIMEOUT_MS,
     retryStrategy: (attempt) => Math.min(attempt * 100, 1_000),
-    reconnectOnError: isReadOnly,
   })
 }
 
 /** Waits for Redis as long as it takes; what was asked meanwhile is done afterwards. */
 export function connectForWorker(url: string, log: Logger): Redis {
-  return connect(url, log, {
+  return connect(url, log, SEND_AGAIN, {
     maxRetriesPerRequest: null,
     retryStrategy: (attempt) => Math.min(attempt * 100, 2_000),
-    reconnectOnError: (error) => (isReadOnly(error) ? SEND_AGAIN : false),
   })
 }
 
-/** After a failover the old primary answers READONLY, and has done nothing: the address leads to the new one. */
-const isReadOnly = (error: Error) => error.message.startsWith('READONLY')
-/** ioredis: reconnect, and send the refused command again. */
+/** ioredis, where the connection has to be made anew: the refused command fails, or is sent again. */
+const RECONNECT = 1
 const SEND_AGAIN = 2
+const TELL_EVERY_MS = 30_000
 
-function connect(url: string, log: Logger, options: CommonRedisOptions): Redis {
-  const redis: Redis = new Redis(url, { ...options, replyMapping: 'legacy' })
+function connect(
+  url: string,
+  log: Logger,
+  whenReadOnly: typeof RECONNECT | typeof SEND_AGAIN,
+  options: CommonRedisOptions,
+): Redis {
+  let toldAt = 0
+  // After a failover the old primary answers READONLY, and has done nothing: the address leads to the new one.
+  const reconnectOnError = (error: Error) => {
+    if (!error.message.startsWith('READONLY')) return false
+    if (Date.now() - toldAt >= TELL_EVERY_MS) {
+      toldAt = Date.now()
+      log.warn('This Redis is a replica now (READONLY): connecting anew')
+    }
+    return whenReadOnly
+  }
+  const redis: Redis = new Redis(url, { ...options, reconnectOnError, replyMapping: 'legacy' })
   let lastFault = ''
   redis.on('ready', () => {
     if (lastFault) log.info('Redis answers again')

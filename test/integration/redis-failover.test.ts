@@ -61,6 +61,7 @@ test('a run goes on over a failover, and what waits behind it follows: in order,
   expect(await relay.ends(newer)).toMatchObject({ state: 'deployed', attempts: 1 })
   await relay.idle()
   expect(relay.versionsRun()).toEqual(['5', '6'])
+  expect(relay.lines.some(({ level, msg }) => level === 'warn' && msg.includes('READONLY'))).toBe(true)
 })
 
 test('a producer is told that it can not be taken just now, and soon afterwards it can', async () => {
