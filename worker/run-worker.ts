@@ -191,7 +191,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     now: Date.now,
   })
   const webhooks = createWebhooksSeen({ redis })
-  const followDeps: FollowDeps = {
+  const ofRuns = {
     ledger,
     promotion: reader.promotion,
     ownerOf: reader.ownerOf,
@@ -200,13 +200,16 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     github,
     repository: route.owner,
     workflow: route.workflow,
+    log,
+  }
+  const followDeps: FollowDeps = {
+    ...ofRuns,
     learnCorrelation: (seen) => correlation.learn(scope, seen),
     timeLimitMs: settings.DEPLOY_TIMEOUT_MINUTES * 60_000,
     ...(settings.CANCEL_WAITING_RUNS && { newer: reader.nextOf }),
     withoutApproval: settings.LATENCY_WITHOUT_APPROVAL,
     wake,
     observe: metrics.deployment,
-    log,
     now: Date.now,
   }
   const look = createFollow(followDeps)
@@ -224,20 +227,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
       promotion?.runStatus === 'in_progress' && promotion.scope === scope && (await webhooks.arrive(scope))
     )
   }
-  const hear = createHear({
-    ledger,
-    promotion: reader.promotion,
-    ownerOf: reader.ownerOf,
-    searching: () => reader.searching(scope),
-    untold: () => reader.untold(scope),
-    github,
-    repository: route.owner,
-    workflow: route.workflow,
-    look,
-    follow,
-    arrived: () => webhooks.arrived(scope),
-    log,
-  })
+  const hear = createHear({ ...ofRuns, look, follow, arrived: () => webhooks.arrived(scope) })
   const sweep = createSweep({
     ledger,
     reader,

@@ -5,34 +5,20 @@ import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { until } from '../support/until.ts'
 import {
+  allGone,
   CLI,
+  dirOfData,
   isAlive,
   LAUNCHER,
   NODE,
+  pidsOf,
   processesOn,
   startProgram,
   startUp,
   temporaryDir,
-  type Up,
 } from '../support/up.ts'
 
 const V5 = { model: 'fraud-detector', version: '5', accuracy: 0.9234 }
-
-function dirOfData(): string {
-  return path.join(temporaryDir('relay-up'), 'relay data')
-}
-
-/** The relay and everything that it started are gone. */
-async function allGone(relay: Up, pids: readonly number[]): Promise<void> {
-  await until('the end of relay, Redis and simulator', () => !pids.some(isAlive))
-  await until('the end of whatever else is on its directory', () => processesOn(relay.dataDir).length === 0)
-}
-
-function pidsOf({ relayPid, redisPid, simulatorPid }: Up): number[] {
-  const pids = [relayPid, redisPid, simulatorPid]
-  expect(pids.every((pid) => pid > 1 && isAlive(pid))).toBe(true)
-  return pids
-}
 
 test('SIGTERM to npm start ends relay, Redis and simulator, though npm hands it on to a shell only', async () => {
   const relay = await startUp({ by: 'npm', dataDir: dirOfData() })

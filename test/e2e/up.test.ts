@@ -4,11 +4,14 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { until } from '../support/until.ts'
 import {
+  allGone,
   asUp,
   CLI,
+  dirOfData,
   isAlive,
   logInsFile,
   NODE,
+  pidsOf,
   processesOn,
   READY,
   ROOT,
@@ -19,22 +22,6 @@ import {
 } from '../support/up.ts'
 
 const V5 = { model: 'fraud-detector', version: '5', accuracy: 0.9234 }
-
-function dirOfData(): string {
-  return path.join(temporaryDir('relay-up'), 'relay data')
-}
-
-/** The relay and everything that it started are gone. */
-async function allGone(relay: Up, pids: readonly number[]): Promise<void> {
-  await until('the end of relay, Redis and simulator', () => !pids.some(isAlive))
-  await until('the end of whatever else is on its directory', () => processesOn(relay.dataDir).length === 0)
-}
-
-function pidsOf({ relayPid, redisPid, simulatorPid }: Up): number[] {
-  const pids = [relayPid, redisPid, simulatorPid]
-  expect(pids.every((pid) => pid > 1 && isAlive(pid))).toBe(true)
-  return pids
-}
 
 describe('npm start with nothing set', () => {
   const undo: (() => void | Promise<void>)[] = []

@@ -18,6 +18,25 @@ async function ownRedis(): Promise<PrivateRedis> {
   return redis
 }
 
+/** A worker that has done its work, and whose Redis is then killed. */
+async function idleWithoutRedis() {
+  const redis = await ownRedis()
+  const relay = await startRelay({ redisUrl: redis.url, workers: 0 })
+  const worker = await relay.startWorker()
+  await relay.ends(await relay.promote('5'))
+  await redis.kill()
+  return {
+    redis,
+    relay,
+    /** How long its end takes, ms. */
+    async closedIn(withinMs: number): Promise<number> {
+      const from = performance.now()
+      await worker.close(withinMs)
+      return performance.now() - from
+    },
+  }
+}
+
 test('a worker that was started before Redis works when Redis has come', async () => {
   const redis = await ownRedis()
   await redis.kill()
@@ -84,29 +103,15 @@ test('Redis hangs for a while in the middle of everything: nothing is lost and n
 })
 
 test('a worker with nothing in the air that is closed while Redis is away does not wait for its deadline', async () => {
-  const redis = await ownRedis()
-  const relay = await startRelay({ redisUrl: redis.url, workers: 0 })
-  const worker = await relay.startWorker()
-  await relay.ends(await relay.promote('5'))
-  await redis.kill()
-  const from = performance.now()
+  const { closedIn } = await idleWithoutRedis()
 
-  await worker.close(40_000)
-
-  expect(performance.now() - from).toBeLessThan(4_000)
+  expect(await closedIn(40_000)).toBeLessThan(4_000)
 })
 
 test('a worker can be closed while Redis is away, within its deadline, and leaves no connection behind', async () => {
-  const redis = await ownRedis()
-  const relay = await startRelay({ redisUrl: redis.url, workers: 0 })
-  const worker = await relay.startWorker()
-  await relay.ends(await relay.promote('5'))
-  await redis.kill()
-  const from = performance.now()
+  const { redis, relay, closedIn } = await idleWithoutRedis()
 
-  await worker.close(1_000)
-
-  expect(performance.now() - from).toBeLessThan(1_700)
+  expect(await closedIn(1_000)).toBeLessThan(1_700)
   await relay.producer.close()
   relay.redis.disconnect()
   const control = connectForWorker(redis.url, silentLogger)

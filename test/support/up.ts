@@ -8,7 +8,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { SETTING_NAMES } from '../../shared/config.ts'
 import { logInsFile, readLogIns, readRelayAddress } from '../../standalone/relay-file.ts'
 import { until } from './until.ts'
@@ -295,3 +295,21 @@ export function asUp(program: Program, dataDir: string): Up {
 }
 
 export { logInsFile }
+
+/** A directory for a relay's data, with a blank in its name. */
+export function dirOfData(): string {
+  return path.join(temporaryDir('relay-up'), 'relay data')
+}
+
+/** The relay and everything that it started are gone. */
+export async function allGone(relay: Up, pids: readonly number[]): Promise<void> {
+  await until('the end of relay, Redis and simulator', () => !pids.some(isAlive))
+  await until('the end of whatever else is on its directory', () => processesOn(relay.dataDir).length === 0)
+}
+
+/** Of relay, Redis and simulator, which live. */
+export function pidsOf({ relayPid, redisPid, simulatorPid }: Up): number[] {
+  const pids = [relayPid, redisPid, simulatorPid]
+  expect(pids.every((pid) => pid > 1 && isAlive(pid))).toBe(true)
+  return pids
+}
