@@ -78,6 +78,7 @@ const settingsSchema = z.object({
   TRACK_INTERVAL_SECONDS: positive('seconds', 3600).default(5),
   DEPLOY_TIMEOUT_MINUTES: positive('minutes', 50_000).default(60),
   CANCEL_WAITING_RUNS: flag.default(true),
+  ROLLBACK_ON_FAILURE: flag.default(false),
   LATENCY_WITHOUT_APPROVAL: flag.default(false),
   DATA_DIR: z.string().min(1).default('.relay'),
   METRICS_TARGET_LABELS: flag.default(false),

@@ -25,7 +25,9 @@ export function explain(promotion: Promotion): string {
     case 'failed':
     case 'cancelled':
     case 'timed_out':
-      return `its run ended: ${words(conclusion)}`
+      return promotion.rolledBackBy === undefined
+        ? `its run ended: ${words(conclusion)}`
+        : `its run ended: ${words(conclusion)}; what was live before is deployed again (${promotion.rolledBackBy})`
     case 'superseded':
       return `a newer version was accepted before it was sent (${supersededBy ?? 'unknown'})`
     case 'skipped':
@@ -62,10 +64,18 @@ function waitWords(code: Wait['code'], detail: string): string {
 export function sentenceOf(entry: TimelineEntry): string {
   const text = (name: string) => String(entry[name] ?? '')
   switch (entry.what) {
-    case 'accepted':
+    case 'accepted': {
+      const asked = text('by') === '' ? 'accepted' : `accepted (${byWhom(entry)})`
       return text('live') === ''
-        ? 'accepted, the first of its target'
-        : `accepted; version ${text('live')} is live`
+        ? `${asked}, the first of its target`
+        : `${asked}; version ${text('live')} is live`
+    }
+    case 'rolled_back':
+      return `version ${text('version')} is deployed again (${text('id')})`
+    case 'held':
+      return `its target is held (${byWhom(entry)})`
+    case 'released':
+      return `its target is released (${byWhom(entry)})`
     case 'waiting':
       return waitWords(entry.code as Wait['code'], text('detail'))
     case 'dispatching':
@@ -109,6 +119,10 @@ export function sentenceOf(entry: TimelineEntry): string {
     default:
       return words(entry.what)
   }
+}
+
+function byWhom({ by, why }: TimelineEntry): string {
+  return [by, why].filter(Boolean).join(': ')
 }
 
 function words(name: string | undefined): string {

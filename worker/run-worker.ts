@@ -9,7 +9,7 @@ import type { Settings } from '../shared/config.ts'
 import { createCircuits } from '../shared/ledger/circuits.ts'
 import { createCorrelation } from '../shared/ledger/correlation.ts'
 import { createLease } from '../shared/ledger/lease.ts'
-import { type CircuitChange, createLedger, type Wake } from '../shared/ledger/ledger.ts'
+import { type CircuitChange, createLedger } from '../shared/ledger/ledger.ts'
 import { createPresence } from '../shared/ledger/presence.ts'
 import type { Promotion } from '../shared/ledger/promotion-record.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
@@ -22,11 +22,11 @@ import {
   createQueue,
   DEAD_LETTERS,
   PROMOTIONS,
-  promotedJobId,
   TRACKING,
 } from '../shared/queues.ts'
 import type { Redactor } from '../shared/redact.ts'
 import { connectForWorker } from '../shared/redis/connect.ts'
+import { createWake } from '../shared/wake.ts'
 import { createProber } from './circuits/prober.ts'
 import { consumeDeadLetters } from './dead-letters/consume.ts'
 import { createDeadLetters } from './dead-letters/dead-letters.ts'
@@ -117,13 +117,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     deadLetters: queueNamed(DEAD_LETTERS),
   }
 
-  async function wake({ id, job }: Wake): Promise<void> {
-    const promotion = await reader.promotion(id)
-    if (!promotion) return
-    await addPromotedJob(queues.promotions, promotion, job)
-    // Its former job may be asleep for a while yet; an active one can't be removed, and does no harm.
-    await queues.promotions.remove(promotedJobId(id, job - 1)).catch(() => {})
-  }
+  const wake = createWake({ reader, queue: queues.promotions })
   const trackIntervalMs = settings.TRACK_INTERVAL_SECONDS * 1000
   const follow = (promotion: Promotion, job: number) =>
     addTrackingJob(queues.tracking, promotion, job, trackIntervalMs)
@@ -207,6 +201,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     learnCorrelation: (seen) => correlation.learn(scope, seen),
     timeLimitMs: settings.DEPLOY_TIMEOUT_MINUTES * 60_000,
     ...(settings.CANCEL_WAITING_RUNS && { newer: reader.nextOf }),
+    rollBack: settings.ROLLBACK_ON_FAILURE,
     withoutApproval: settings.LATENCY_WITHOUT_APPROVAL,
     wake,
     observe: metrics.deployment,

@@ -3,6 +3,7 @@
  * script, atomic, checked against the table of transitions, harmless when replayed. Holds no policy: what
  * follows an outcome is decided by its caller. Keys are described in `keys.md` beside this file.
  */
+import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { ValidPromotion } from '../promotion.ts'
 import { KEY_PREFIX } from '../redis/connect.ts'
@@ -202,6 +203,8 @@ export interface RunEnd {
   conclusion: string
   /** When GitHub last changed the run, ms since the epoch, whole seconds; 0 or nothing if it did not tell. */
   updatedAt?: number
+  /** Of a promotion that is to put back what is live, if that can be: the same for the same end. */
+  rollbackId?: string
 }
 
 /** How a run ended that a person has started again. */
@@ -236,6 +239,23 @@ export type Settled =
   | { kind: 'accepted'; job: number }
   | { kind: 'superseded'; by: string; wake?: Wake }
   | { kind: 'refused'; state: State | 'unknown'; why: string }
+
+/** A person's word on a target. */
+export interface Order {
+  model: string
+  environment: string
+  by: string
+  why?: string | undefined
+}
+
+export type Held = { kind: 'held' } | { kind: 'unknown' }
+
+export type Released = { kind: 'released'; wake?: Wake } | { kind: 'not_held' } | { kind: 'unknown' }
+
+export type RolledBack =
+  | (Omit<Accepted, 'status'> & { status: 'accepted' | 'duplicate'; version: string })
+  /** `blocked`: the version before was itself rolled back from, and is to be asked for by name. */
+  | { status: 'refused'; why: 'unknown' | 'nothing_before' | 'blocked'; version?: string }
 
 export type Ledger = ReturnType<typeof createLedger>
 
@@ -320,10 +340,12 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
 
     /** The run has completed: writes the end, moves `live`, frees the target. */
     async finish(end: RunEnd) {
-      return (await run('finish', end)) as {
+      return (await run('finish', { ...end, seenMs: SEEN_MS })) as {
         finished: boolean
         state: State
         wake?: Wake
+        /** The promotion that puts back what was live. */
+        rollback?: { id: string; version: string }
         sinceAcceptedMs: number
         /** From the dispatch until it was first seen running, and from then until now; not where it never was. */
         toStartMs?: number
@@ -349,6 +371,26 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       by: string,
     ): Promise<Settled> {
       return (await run('settle', { id, ...word, by })) as Settled
+    },
+
+    /** Nothing more of the target is sent until it is released; what is in flight goes on. */
+    async hold({ by, why, ...of }: Order): Promise<Held> {
+      return (await run('hold', { target: targetName(of), by, why })) as Held
+    },
+
+    async release({ by, why, ...of }: Order): Promise<Released> {
+      return (await run('release', { target: targetName(of), by, why, token: randomUUID() })) as Released
+    },
+
+    /** Takes in the version that was live before, or the one that is asked for, and blocks the one that it replaces. */
+    async rollback(
+      id: string,
+      { by, why, to, ...of }: Order & { to?: string | undefined },
+    ): Promise<RolledBack> {
+      const order = { id, target: targetName(of), to, by, why, source: 'manual_rollback', seenMs: SEEN_MS }
+      const rolledBack = (await run('rollback', { ...order, touch: replicas > 0 })) as RolledBack
+      if (!(await replicated())) throw new NotReplicated()
+      return rolledBack
     },
 
     /** Forgets promotions that ended longer ago, a batch at a time; never a live one. */

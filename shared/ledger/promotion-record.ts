@@ -15,7 +15,7 @@ export const STATES = [
   'cancelled',
   'timed_out',
   'superseded', // a newer one was accepted before it was sent
-  'skipped', // trigger disabled
+  'skipped', // trigger disabled, or rolled back from and offered again
 ] as const
 export type State = (typeof STATES)[number]
 
@@ -28,6 +28,9 @@ export const ENDED: readonly State[] = [
   'superseded',
   'skipped',
 ]
+
+/** States in which only a person can move it on. */
+export const STOPPED: readonly State[] = [...ENDED, 'dead_lettered', 'unresolved']
 
 export type WaitCode =
   | 'held'
@@ -76,6 +79,10 @@ export interface Promotion {
   scope?: string
   deadLetters: number
   supersededBy?: string
+  /** Of an automated rollback: the promotion whose deployment failed. */
+  parent?: string
+  /** The promotion that put the version back that was live, since this one's deployment failed. */
+  rolledBackBy?: string
   runId?: string
   runUrl?: string
   runStatus?: string
@@ -124,6 +131,8 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     ...optional('scope', asText),
     deadLetters: number('deadLetters'),
     ...optional('supersededBy', asText),
+    ...optional('parent', asText),
+    ...optional('rolledBackBy', asText),
     ...optional('runId', asText),
     ...optional('runUrl', asText),
     ...optional('runStatus', asText),
@@ -147,12 +156,28 @@ export interface Target {
   seq: number
   live?: string
   liveSince?: number
+  /** The version that was live before. */
+  previous?: string
   /** A person started a former run again, and so put it live in place of a version. */
   drift?: { runId: string; attempt: number; instead: string }
   /** Promotion ids. */
   inFlight?: string
   pending?: string
-  hold?: string
+  hold?: Hold
+}
+
+/** A stop on a target. */
+export interface Hold {
+  /** A person's stops all promotions of the target; a rollback's only blocks versions. */
+  kind: 'person' | 'rollback'
+  /** Rolled back from: not taken in again until something newer is, or a person releases the target. */
+  versions?: string[]
+  /** Id of the rollback, which goes all the same. */
+  passes?: string
+  by: string
+  why?: string
+  /** ms since the epoch, Redis's clock. */
+  since: number
 }
 
 export function targetName(of: { model: string; environment: string }): string {

@@ -7,6 +7,7 @@ import { KEY_PREFIX } from '../redis/connect.ts'
 import { PRESENT_MS } from './presence.ts'
 import {
   ENDED,
+  type Hold,
   type Promotion,
   promotionFrom,
   type State,
@@ -137,9 +138,21 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     /** The target's pending promotion, where nothing but the place in flight keeps it waiting. */
     async nextOf(of: { model: string; environment: string }): Promise<Promotion | undefined> {
       const [pending, hold] = await redis.hmget(key('target', targetName(of)), 'pending', 'hold')
-      if (!pending || hold) return undefined
+      if (!pending || isStopped(hold, pending)) return undefined
       const [next] = await promotions([pending])
       return next?.wait?.code === 'in_flight' ? next : undefined
+    },
+
+    /** Held targets by who holds them. */
+    async holds(): Promise<Record<Hold['kind'], number>> {
+      const kinds = await redis.hvals(key('holds'))
+      const count = (kind: Hold['kind']) => kinds.filter((one) => one === kind).length
+      return { person: count('person'), rollback: count('rollback') }
+    },
+
+    async target(of: { model: string; environment: string }): Promise<Target | undefined> {
+      const record = await redis.hgetall(key('target', targetName(of)))
+      return record.model === undefined ? undefined : targetFrom(record)
     },
 
     async countByState(): Promise<Record<ListedState, number>> {
@@ -156,7 +169,7 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
       return score === undefined ? undefined : Number(score)
     },
 
-    /** `accepted`, `superseded`, `drifts` and `deployments:<conclusion>`, ever. */
+    /** `accepted`, `superseded`, `drifts`, `rollbacks:<kind>` and `deployments:<conclusion>`, ever. */
     async counters(): Promise<Record<string, number>> {
       const counters = await redis.hgetall(key('counters'))
       return Object.fromEntries(Object.entries(counters).map(([name, value]) => [name, Number(value)]))
@@ -283,7 +296,7 @@ function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {
 }
 
 function targetFrom(record: Record<string, string>): Target {
-  const optional = (name: 'live' | 'inFlight' | 'pending' | 'hold') =>
+  const optional = (name: 'live' | 'previous' | 'inFlight' | 'pending') =>
     record[name] ? { [name]: record[name] } : {}
   return {
     model: record.model ?? '',
@@ -292,10 +305,18 @@ function targetFrom(record: Record<string, string>): Target {
     ...optional('live'),
     ...(record.liveSince ? { liveSince: Number(record.liveSince) } : {}),
     ...(record.drift ? { drift: JSON.parse(record.drift) as NonNullable<Target['drift']> } : {}),
+    ...optional('previous'),
     ...optional('inFlight'),
     ...optional('pending'),
-    ...optional('hold'),
+    ...(record.hold ? { hold: JSON.parse(record.hold) as Hold } : {}),
   }
+}
+
+/** By a person, who lets at most a rollback of their own pass. */
+function isStopped(hold: string | null | undefined, pending: string): boolean {
+  if (!hold) return false
+  const { kind, passes } = JSON.parse(hold) as Hold
+  return kind === 'person' && passes !== pending
 }
 
 export function isListed(state: State): state is ListedState {

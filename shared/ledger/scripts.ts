@@ -21,6 +21,9 @@ export type ScriptName =
   | 'learn'
   | 'adopt'
   | 'rerun'
+  | 'hold'
+  | 'release'
+  | 'rollback'
   | 'trim'
 
 export type RunScript = (name: ScriptName, argument: object) => Promise<unknown>
@@ -31,7 +34,7 @@ interface Script {
 }
 
 /** What takes a new promotion in or begins an attempt; everything else must work when Redis's memory is full. */
-const BEGINNINGS: readonly ScriptName[] = ['accept', 'claim']
+const BEGINNINGS: readonly ScriptName[] = ['accept', 'claim', 'rollback']
 
 /** The text of one script by its file's name. Others than the files' own are for tests that take a guard out. */
 export type ReadScript = (name: ScriptName | 'prelude') => string

@@ -37,7 +37,7 @@ const IN_SCRIPTS: Readonly<Record<Break, readonly Replacement[]>> = {
   ],
   // Nothing gives way to a newer one, neither waiting nor when it comes back.
   supersede: [
-    { script: 'accept', from: 'elseif older then supersede(older, given.id) end', to: 'end' },
+    { script: 'prelude', from: 'elseif older then supersede(older, given.id) end', to: 'end' },
     { script: 'claim', from: 'if t.pending ~= p.id then', to: 'if false then' },
     { script: 'prelude', from: 'if newer == p.id then return nil end', to: 'if true then return nil end' },
     {

@@ -133,9 +133,18 @@ test('a promotion waits behind the one of its target that is in flight, and is t
 test('a promotion waits while its target is held', async () => {
   const { accept, claim, redis, key } = await setup()
   const { id } = await accept('5')
-  await redis.hset(key('target', 'production/fraud-detector'), 'hold', 'rolled back')
+  await redis.hset(
+    key('target', 'production/fraud-detector'),
+    'hold',
+    '{"kind":"person","by":"alice","why":"audit","since":0}',
+  )
 
-  expect(await claim(id)).toMatchObject({ kind: 'wait', code: 'held', detail: 'rolled back', waitMs: 60_000 })
+  expect(await claim(id)).toMatchObject({
+    kind: 'wait',
+    code: 'held',
+    detail: 'alice: audit',
+    waitMs: 60_000,
+  })
 
   await redis.hset(key('target', 'production/fraud-detector'), 'hold', '')
   expect(await claim(id)).toMatchObject({ kind: 'go' })

@@ -189,7 +189,11 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
 
     async hold(target: string, by: string) {
       trail.push(`${target} is held by: ${by}`)
-      await redis.hset(`${KEY_PREFIX}:target:${target}`, 'hold', by)
+      await redis.hset(
+        `${KEY_PREFIX}:target:${target}`,
+        'hold',
+        by && JSON.stringify({ kind: 'person', by, since: 0 }),
+      )
       whole = await keys.read()
     },
 

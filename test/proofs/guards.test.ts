@@ -84,7 +84,7 @@ const GUARDS: readonly Guard[] = [
   },
   {
     name: 'a newer promotion takes the place of one that waits',
-    script: 'accept',
+    script: 'prelude',
     text: 'elseif older then supersede(older, given.id) end',
     without: 'end',
   },

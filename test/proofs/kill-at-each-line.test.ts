@@ -60,7 +60,7 @@ const REJECTED: Line[] = [
   ...lines(HANDLE, 'const outcome = outcomeOf', 'async function finish', STATEMENT),
   ...lines(HANDLE, 'async function finish', '/** One wide', STATEMENT),
   ...lines('worker/dead-letters/dead-letters.ts', 'async bury(', '},', /^ {6}\w/),
-  ...lines('worker/run-worker.ts', 'async function wake', '}', /^ {4}(const|if|await)/),
+  ...lines('shared/wake.ts', 'async function wake', '}', /^ {4}(const|if|await)/),
 ]
 
 /** An input that we never send: every dispatch is refused. */

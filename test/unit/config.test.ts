@@ -93,6 +93,7 @@ describe('defaults', () => {
       DEPLOY_TIMEOUT_MINUTES: 60,
       CANCEL_WAITING_RUNS: true,
       LATENCY_WITHOUT_APPROVAL: false,
+      ROLLBACK_ON_FAILURE: false,
       DATA_DIR: '.relay',
       METRICS_TARGET_LABELS: false,
       LOG_LEVEL: 'info',

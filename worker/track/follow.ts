@@ -6,6 +6,7 @@
 import type { Ledger, RunEnd, Wake } from '../../shared/ledger/ledger.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import type { Searching } from '../../shared/ledger/read.ts'
+import { rollbackIdOf } from '../../shared/ledger/rollback-id.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { Github, Repository, Run } from '../github/client.ts'
 import { findRun } from './find-run.ts'
@@ -27,6 +28,8 @@ export interface FollowDeps {
   timeLimitMs: number
   /** A newer promotion that waits for the place of this one, and could go; undefined to let a run wait. */
   newer?(promotion: Promotion): Promise<Promotion | undefined>
+  /** A deployment that fails has the version that was live deployed again. */
+  rollBack?: boolean
   /** Time spent waiting for an approval is left out of the latency. */
   withoutApproval?: boolean
   wake(next: Wake): Promise<void>
@@ -87,7 +90,8 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
   }
 
   async function finish(promotion: Promotion, end: RunEnd): Promise<LookEnd> {
-    const finished = await ledger.finish(end)
+    const rollsBack = deps.rollBack && hasLeftItBroken(end)
+    const finished = await ledger.finish({ ...end, ...(rollsBack && { rollbackId: rollbackIdOf(end.id) }) })
     if (finished.finished) {
       const left = deps.withoutApproval ? (finished.waitedMs ?? 0) : 0
       observe(end, { ...finished, sinceAcceptedMs: finished.sinceAcceptedMs - left })
@@ -161,7 +165,7 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
   function tell(
     promotion: Promotion,
     end: RunEnd,
-    { sinceAcceptedMs, wake }: { sinceAcceptedMs: number; wake?: Wake | undefined },
+    { sinceAcceptedMs, wake, rollback }: Awaited<ReturnType<Ledger['finish']>>,
   ) {
     const { id: promotionId, model, version, environment } = promotion
     const { state, conclusion, runId, runUrl } = end
@@ -175,11 +179,13 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
       runId,
       runUrl,
       sinceAcceptedMs,
+      ...(rollback && { rollback: rollback.id, putBack: rollback.version }),
     }
     if (state === 'deployed') log.info(line, 'The version is live')
     else if (state === 'cancelled' && wake) log.warn(line, 'The run was cancelled, and a newer version goes')
     else if (state === 'cancelled')
       log.error(line, 'The run was cancelled, and no newer version takes its place')
+    else if (rollback) log.error(line, 'The deployment did not succeed: what was live is deployed again')
     else log.error(line, 'The deployment did not succeed')
   }
 }
@@ -193,6 +199,13 @@ const DELETED_AFTER_MS = 10 * 60_000
 
 function deletedRun({ id, runId = '', runUrl = '', runAttempt }: Promotion): RunEnd {
   return { id, runId, runUrl, runAttempt: Math.max(1, runAttempt), state: 'failed', conclusion: 'deleted' }
+}
+
+/** Of these nothing was carried out, or nobody knows how it ended: what was live is not deployed again for them. */
+const NOT_CARRIED_OUT: readonly string[] = ['startup_failure', 'action_required', 'stale', 'deleted']
+
+function hasLeftItBroken({ state, conclusion }: RunEnd): boolean {
+  return (state === 'failed' || state === 'timed_out') && !NOT_CARRIED_OUT.includes(conclusion)
 }
 
 /** GitHub's words; others are counted as one, so that labels stay few. */

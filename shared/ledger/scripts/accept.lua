@@ -5,6 +5,9 @@
 -- answers {status = accepted | duplicate | key_reused, id, state, job, live}
 local given = arg.promotion
 local t = target(given.target)
+local hold = hold_of(given.target)
+-- Rolled back from: until something newer comes, or a person releases it, it is not taken in again.
+local blocked = blocks(hold, given.version)
 
 local function answer(status, p)
   touch(p)
@@ -18,13 +21,12 @@ if known then return answer('accepted', known) end
 -- An end after which the same version may be offered anew.
 local OPEN_AGAIN = { failed = true, cancelled = true, timed_out = true, dead_lettered = true, skipped = true }
 
--- A line break is in no name: it keeps `a/b` 1 and `a` `b/1` apart.
-local seen_name = key('seen', given.target .. '\n' .. given.version)
-
 local function standing(id)
   if not id or id == '' then return nil end
   local p = promotion(id)
-  if p and p.version == given.version and not OPEN_AGAIN[p.state] then return p end
+  local is_live = id == t.livePromotion -- also where a person's re-run has made it so after it had failed
+  local is_open = p and OPEN_AGAIN[p.state] and not is_live and not (blocked and p.state == 'skipped')
+  if p and p.version == given.version and not is_open then return p end
   return nil
 end
 
@@ -39,44 +41,13 @@ if key_name then
 else
   local same = standing(t.newest)
   if not same and not given.rollback then
-    same = standing(t.livePromotion) or standing(redis.call('GET', seen_name))
+    same = standing(t.livePromotion) or standing(redis.call('GET', seen_name(given.target, given.version)))
   end
   if same then return answer('duplicate', same) end
 end
 
--- First, since it may be refused: then nothing is left half done.
-local older = t.pending and t.pending ~= '' and promotion(t.pending)
-if older and maybe_sent(older) then keep_unsure(older) elseif older then supersede(older, given.id) end
-
--- An id that its caller keeps may have been accepted, and sent, in the last second before Redis was restarted: then
--- it is looked for before it is sent.
-local forgotten_since = nil
-if arg.isKeptId then
-  -- Whole seconds: a second is added, so that what came after the start never counts as older.
-  local uptime = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')) + 1
-  local started = now - uptime * 1000
-  local made = tonumber((string.gsub(string.sub(given.id, 1, 13), '-', '')), 16)
-  if made < started then forgotten_since = math.max(started - 60000, now - 24 * 3600000) end
-end
-
-local p = {
-  id = given.id, state = 'accepted', acceptedAt = int(now),
-  seq = int(redis.call('HINCRBY', key('target', given.target), 'seq', 1)),
-  target = given.target, model = given.model, version = given.version, environment = given.environment,
-  accuracy = given.accuracy or '', source = given.source, metrics = given.metrics or '',
-  rollback = given.rollback and '1' or '', idempotencyKey = arg.idempotencyKey or '',
-  liveBefore = t.live or '', since = int(now), updatedAt = int(now), job = '1',
-  attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '',
-  epoch = forgotten_since and '' or epoch(), forgottenSince = forgotten_since and int(forgotten_since) or '',
-}
-set(key('promotion', p.id), p)
-redis.call('ZADD', key('state', 'accepted'), now, p.id)
-redis.call('ZADD', key('promotions'), now, p.id)
-redis.call('ZADD', key('targets'), now, p.target)
-redis.call('HINCRBY', key('counters'), 'accepted', 1)
-redis.call('SET', seen_name, p.id, 'PX', arg.seenMs)
-if key_name then redis.call('SET', key_name, p.id, 'PX', arg.keyMs) end
-note(p, 'accepted', { source = p.source, live = p.liveBefore })
-
-set(key('target', p.target), { model = p.model, environment = p.environment, pending = p.id, newest = p.id })
-return answer('accepted', p)
+if not blocked then unblock(given.target, hold) end
+return answer('accepted', take_in(given, {
+  idempotencyKey = arg.idempotencyKey, isKeptId = arg.isKeptId, seenMs = arg.seenMs, keyMs = arg.keyMs,
+  skip = blocked and 'it was rolled back from: a newer version goes, or this one once the target is released' or nil,
+}))

@@ -55,7 +55,10 @@ if not arg.enabled and not maybe_sent(p) then
   set(key('target', p.target), { pending = '' })
   return cjson.encode({ kind = 'done', state = 'skipped' })
 end
-if (t.hold or '') ~= '' then return wait('held', arg.recheckMs, t.hold) end
+local hold = hold_of(p.target)
+if hold and hold.passes ~= p.id and (hold.kind == 'person' or blocks(hold, p.version)) then
+  return wait('held', arg.recheckMs, hold.by .. (hold.why and ': ' .. hold.why or ''))
+end
 if (t.inFlight or '') ~= '' then
   return wait('in_flight', arg.recheckMs, redis.call('HGET', key('promotion', t.inFlight), 'version') or '')
 end

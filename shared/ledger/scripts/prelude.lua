@@ -24,6 +24,11 @@ local function key(kind, name)
   return prefix .. ':' .. kind .. (name and (':' .. name) or '')
 end
 
+-- A line break is in no name: it keeps `a/b` 1 and `a` `b/1` apart.
+local function seen_name(target_name, version)
+  return key('seen', target_name .. '\n' .. version)
+end
+
 local function int(n)
   return string.format('%.0f', tonumber(n))
 end
@@ -98,6 +103,32 @@ local function move(p, to, fields)
   if TERMINAL[to] then fields.endedAt = now end
   if TERMINAL[to] or to == 'dead_lettered' then redis.call('SREM', key('unsure', p.target), p.id) end
   update(p, fields)
+end
+
+-- The stop on a target. A person's (`kind`) stops all of its promotions; either kind may block versions that were
+-- rolled back from (`versions`): they are not taken in again. The rollback itself (`passes`) goes.
+local function hold_of(name)
+  local text = redis.call('HGET', key('target', name), 'hold')
+  return text and text ~= '' and cjson.decode(text) or nil
+end
+
+local function set_hold(name, hold)
+  set(key('target', name), { hold = hold and cjson.encode(hold) or '' })
+  if hold then redis.call('HSET', key('holds'), name, hold.kind) else redis.call('HDEL', key('holds'), name) end
+end
+
+local function blocks(hold, version)
+  for _, blocked in ipairs(hold and hold.versions or {}) do
+    if blocked == version then return true end
+  end
+  return false
+end
+
+-- What was rolled back from is free again; a person's stop stays.
+local function unblock(name, hold)
+  if not (hold and hold.versions) then return end
+  hold.versions = nil
+  set_hold(name, hold.kind == 'person' and hold or nil)
 end
 
 -- A newer promotion of the same target takes the place of a waiting one.
@@ -235,4 +266,84 @@ local function close_circuit(scope)
   redis.call('SREM', key('circuits'), scope)
   redis.call('DEL', key('circuit', scope))
   return number and { scope = scope, number = tonumber(number) } or nil
+end
+
+-- Records a new promotion: as its target's pending and newest one, in place of one that waits there; or, with a
+-- reason to skip it, at its end at once.
+-- given: see accept; about: idempotencyKey, isKeptId, seenMs, keyMs, skip (why), parent, by, why
+local function take_in(given, about)
+  local name = key('target', given.target)
+  local waiting, live = unpack(redis.call('HMGET', name, 'pending', 'live'))
+  -- First, since it may be refused: then nothing is left half done.
+  local older = not about.skip and waiting and waiting ~= '' and promotion(waiting)
+  if older and maybe_sent(older) then keep_unsure(older) elseif older then supersede(older, given.id) end
+
+  -- An id that its caller keeps may have been accepted, and sent, in the last second before Redis was restarted: then
+  -- it is looked for before it is sent.
+  local forgotten_since = nil
+  if about.isKeptId then
+    -- Whole seconds: a second is added, so that what came after the start never counts as older.
+    local uptime = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')) + 1
+    local started = now - uptime * 1000
+    local made = tonumber((string.gsub(string.sub(given.id, 1, 13), '-', '')), 16)
+    if made < started then forgotten_since = math.max(started - 60000, now - 24 * 3600000) end
+  end
+
+  local p = {
+    id = given.id, state = about.skip and 'skipped' or 'accepted', acceptedAt = int(now),
+    seq = int(redis.call('HINCRBY', name, 'seq', 1)),
+    target = given.target, model = given.model, version = given.version, environment = given.environment,
+    accuracy = given.accuracy or '', source = given.source, metrics = given.metrics or '',
+    rollback = given.rollback and '1' or '', idempotencyKey = about.idempotencyKey or '', parent = about.parent,
+    liveBefore = live or '', since = int(now), updatedAt = int(now), job = '1',
+    attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '', reason = about.skip,
+    epoch = forgotten_since and '' or epoch(), forgottenSince = forgotten_since and int(forgotten_since) or '',
+  }
+  if about.skip then p.endedAt = p.since end
+  set(key('promotion', p.id), p)
+  redis.call('ZADD', key('promotions'), now, p.id)
+  redis.call('ZADD', key(about.skip and 'ended' or 'state', not about.skip and 'accepted' or nil), now, p.id)
+  redis.call('ZADD', key('targets'), now, p.target)
+  redis.call('HINCRBY', key('counters'), 'accepted', 1)
+  redis.call('SET', seen_name(given.target, given.version), p.id, 'PX', about.seenMs)
+  if about.idempotencyKey then redis.call('SET', key('key', about.idempotencyKey), p.id, 'PX', about.keyMs) end
+  note(p, 'accepted', { source = p.source, live = p.liveBefore, parent = about.parent, by = about.by, why = about.why })
+  if about.skip then
+    note(p, 'skipped', { reason = about.skip })
+  else
+    set(name, { model = p.model, environment = p.environment, pending = p.id, newest = p.id })
+  end
+  return p
+end
+
+-- Takes in the version that is to go live again, and blocks the one that it was rolled back from.
+-- order: id, target, to, from, source, parent, by, why, isKeptId, seenMs
+local function roll_back(order)
+  local t, hold = target(order.target), hold_of(order.target)
+  local seen = redis.call('GET', seen_name(order.target, order.to))
+  -- Its figures are those of when it was promoted.
+  local former = {}
+  for _, id in ipairs({ t.livePromotion or '', t.previousPromotion or '', seen or '' }) do
+    local p = id ~= '' and promotion(id)
+    if p and p.version == order.to then
+      former = p
+      break
+    end
+  end
+  local p = take_in({
+    id = order.id, target = order.target, model = t.model, environment = t.environment, version = order.to,
+    accuracy = former.accuracy, metrics = former.metrics, source = order.source, rollback = true,
+  }, order)
+
+  hold = hold or { kind = 'rollback', by = order.by, why = order.why, since = now }
+  local versions = {}
+  for _, version in ipairs(hold.versions or {}) do
+    if version ~= order.to and version ~= order.from then versions[#versions + 1] = version end
+  end
+  if order.from ~= order.to and order.from ~= '' then versions[#versions + 1] = order.from end
+  hold.versions = #versions > 0 and versions or nil
+  hold.passes = p.id
+  if hold.kind == 'person' or hold.versions then set_hold(order.target, hold) end
+  redis.call('HINCRBY', key('counters'), order.parent and 'rollbacks:automated' or 'rollbacks:manual', 1)
+  return p
 end

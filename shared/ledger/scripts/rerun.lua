@@ -15,8 +15,17 @@ local fields = {
 }
 local other = t.live ~= p.version
 if other then
+  fields.previous, fields.previousPromotion = t.live or '', t.livePromotion or ''
   fields.drift = cjson.encode({ runId = arg.runId, attempt = arg.runAttempt, instead = t.live or '' })
   redis.call('HINCRBY', key('counters'), 'drifts', 1)
 end
 set(key('target', p.target), fields)
+-- A person has put it live: it is not held back any more, nor replaced by what was to replace it.
+local hold = hold_of(p.target)
+if blocks(hold, p.version) then unblock(p.target, hold) end
+local waiting = t.pending and t.pending ~= '' and promotion(t.pending)
+if waiting and waiting.parent == p.id and not maybe_sent(waiting) then
+  supersede(waiting, p.id)
+  set(key('target', p.target), { pending = '', newest = p.id })
+end
 return cjson.encode({ kind = 'noted', live = other and (t.live or '') or nil })
