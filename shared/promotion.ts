@@ -32,13 +32,19 @@ const wholeNumber = z
   .min(0, NOT_A_VERSION)
   .max(Number.MAX_SAFE_INTEGER, NOT_A_VERSION)
 
+export const modelSchema = text(250)
+export const versionSchema = z
+  .union([text(100), wholeNumber.transform(String)], { error: NOT_A_VERSION })
+  .describe('Version of the model')
+/** Who acts on a target, and why. */
+export const personSchema = text(100)
+export const reasonSchema = text(500)
+
 export const promotionRequestSchema = z.strictObject({
   /** Registered model name, as in the model registry. */
-  model: text(250),
+  model: modelSchema,
   /** Version of the model; a number is taken as its decimal text. */
-  version: z
-    .union([text(100), wholeNumber.transform(String)], { error: NOT_A_VERSION })
-    .describe('Version of the model'),
+  version: versionSchema,
   /** Share of right predictions, 0 to 1. */
   accuracy: z.number().min(0, 'must be between 0 and 1').max(1, 'must be between 0 and 1').optional(),
   environment: environmentSchema.default('production'),
