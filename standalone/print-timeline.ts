@@ -1,7 +1,7 @@
 /** A promotion's timeline on the terminal, step by step as it happens, until it has ended or a time is over. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { sentenceOf } from '../shared/explain.ts'
-import { ENDED, type Promotion, type State, type TimelineEntry } from '../shared/ledger/promotion-record.ts'
+import { type Promotion, STOPPED, type State, type TimelineEntry } from '../shared/ledger/promotion-record.ts'
 import { printable } from './printable.ts'
 
 export interface Following {
@@ -12,9 +12,6 @@ export interface Following {
 }
 
 const LOOK_EVERY_MS = 250
-
-/** States in which only a person can move it on. */
-const STOPPED: readonly State[] = [...ENDED, 'dead_lettered', 'unresolved']
 
 /** @returns the state in which it stopped, or `timeout`, or `lost` when it is not there (any more). */
 export async function printTimeline({

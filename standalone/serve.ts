@@ -14,6 +14,7 @@ import type { Settings } from '../shared/config.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
 import type { Logger } from '../shared/logger.ts'
+import { createOperate } from '../shared/operate.ts'
 import {
   addPromotedJob,
   addRunEventJob,
@@ -24,6 +25,7 @@ import {
 } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
 import type { Secret } from '../shared/secret.ts'
+import { createWake } from '../shared/wake.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
 import { health } from '../worker/ops/health.ts'
 import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
@@ -58,11 +60,14 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const [promotions, tracking] = queues
   if (!promotions || !tracking) throw new Error('no queue')
   const reader = createLedgerReader({ redis })
+  const ledger = createLedger({ redis, replicas: settings.REDIS_WAIT_REPLICAS })
   const accept = createAccept({
-    ledger: createLedger({ redis, replicas: settings.REDIS_WAIT_REPLICAS }),
+    ledger,
     enqueue: (promotion, job) => addPromotedJob(promotions, promotion, job),
     log,
   })
+
+  const operate = createOperate({ ledger, wake: createWake({ reader, queue: promotions }), log })
 
   const app = Fastify({
     logger: false,
@@ -76,7 +81,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     app.addHook('onRequest', async (_request, reply) => void reply.header('x-promotion-relay', 'SIMULATED'))
   const notFound = createNotFound(app)
   app.setNotFoundHandler(notFound)
-  await app.register(api, { prefix: '/v1', accept, reader, token: options.apiToken, notFound, log })
+  await app.register(api, { prefix: '/v1', accept, operate, reader, token: options.apiToken, notFound, log })
   await app.register(githubWebhook, {
     prefix: '/v1',
     secret: settings.GITHUB_WEBHOOK_SECRET,

@@ -7,15 +7,19 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { Accept, AcceptResult } from '../../shared/accept.ts'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import type { Logger } from '../../shared/logger.ts'
+import type { Operate } from '../../shared/operate.ts'
 import type { Secret } from '../../shared/secret.ts'
+import { operateRoutes } from './operate.ts'
 import { sendProblem } from './problem.ts'
 import type { NotFound } from './unroutable.ts'
 import { promotionView, targetView } from './views.ts'
+import { LONGEST_WAIT_S, waitAskedFor, whenStopped } from './wait.ts'
 
 export interface ApiDeps {
   accept: Accept
   reader: Pick<LedgerReader, 'promotion' | 'timeline' | 'newest' | 'targets'>
   token: Secret
+  operate: Operate
   notFound: NotFound
   log: Logger
 }
@@ -47,6 +51,10 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
     }
   })
 
+  // Who waits for an end is answered when the server ends.
+  const ended = new AbortController()
+  app.addHook('preClose', async () => ended.abort())
+
   app.post('/promotions', async (request, reply) => {
     const keys = request.raw.headersDistinct['idempotency-key'] ?? []
     if (keys.length > 1) {
@@ -60,12 +68,24 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
     promotions: (await reader.newest(LIST_LIMIT)).map((one) => promotionView(one)),
   }))
 
-  app.get('/promotions/:id', async (request: FastifyRequest<{ Params: { id: string } }>, reply) => {
-    const { id } = request.params
-    const promotion = /^[0-9a-f-]{36}$/.test(id) ? await reader.promotion(id) : undefined
-    if (!promotion) return sendProblem(reply, { status: 404, title: 'No such promotion' })
-    return promotionView(promotion, await reader.timeline(id))
-  })
+  app.get(
+    '/promotions/:id',
+    async (request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: unknown } }>, reply) => {
+      const { id } = request.params
+      const waitMs = waitAskedFor(request.query)
+      if (waitMs === undefined) {
+        const errors = [{ field: 'wait', problem: `must be a number of seconds, at most ${LONGEST_WAIT_S}` }]
+        return sendProblem(reply, { status: 400, title: 'Not a valid wait', errors })
+      }
+      const find = async () => (/^[0-9a-f-]{36}$/.test(id) ? reader.promotion(id) : undefined)
+      const promotion = await whenStopped(find, waitMs, ended.signal, () => reply.raw.destroyed)
+      if (ended.signal.aborted) reply.header('connection', 'close')
+      if (!promotion) return sendProblem(reply, { status: 404, title: 'No such promotion' })
+      return promotionView(promotion, await reader.timeline(id))
+    },
+  )
+
+  operateRoutes(app, deps.operate)
 
   app.get('/targets', async () => ({ targets: (await reader.targets(LIST_LIMIT)).map(targetView) }))
 }

@@ -5,7 +5,8 @@ import type { Promotion, Target, TimelineEntry } from '../../shared/ledger/promo
 
 export function promotionView(promotion: Promotion, timeline?: readonly TimelineEntry[]) {
   const { id, state, model, version, environment, accuracy, source, rollback, metrics, seq } = promotion
-  const { runId, runUrl, runStatus, conclusion, attempts, supersededBy, liveBefore } = promotion
+  const { runId, runUrl, runStatus, conclusion, attempts, supersededBy, liveBefore, parent, rolledBackBy } =
+    promotion
   return {
     id,
     state,
@@ -21,6 +22,8 @@ export function promotionView(promotion: Promotion, timeline?: readonly Timeline
     attempts,
     liveBefore: liveBefore === '' ? null : liveBefore,
     supersededBy,
+    parent,
+    rolledBackBy,
     run:
       runId === undefined
         ? null
@@ -38,16 +41,17 @@ export function promotionView(promotion: Promotion, timeline?: readonly Timeline
 }
 
 export function targetView(target: Target) {
-  const { model, environment, live, liveSince, drift, inFlight, pending, hold } = target
+  const { model, environment, live, liveSince, previous, drift, inFlight, pending, hold } = target
   return {
     model,
     environment,
     live: live ?? null,
     liveSince: iso(liveSince),
+    previous: previous ?? null,
     drift,
     inFlight: inFlight ?? null,
     pending: pending ?? null,
-    hold: hold ?? null,
+    hold: hold ? { ...hold, since: iso(hold.since) } : null,
   }
 }
 

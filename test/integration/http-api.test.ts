@@ -190,6 +190,7 @@ test('targets show what is live, in flight and pending', async () => {
       environment: 'production',
       live: '5',
       liveSince: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+      previous: null,
       inFlight: null,
       pending,
       hold: null,

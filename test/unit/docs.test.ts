@@ -117,8 +117,8 @@ describe('every name exists', () => {
   test('commands and their flags', () => {
     /** Of the chaos harness and of compose. */
     const OTHERS = ['--help', '--env-file']
-    const cli = textOf('cli.ts')
-    const commands = [...cli.matchAll(/\.command\('([a-z-]+)'\)/g)].map(([, name = '']) => name)
+    const cli = ['cli.ts', ...globSync('standalone/commands/*.ts', { cwd: ROOT })].map(textOf).join('\n')
+    const commands = [...cli.matchAll(/(?:\.c|targetC)ommand\(\s*'([a-z-]+)'/g)].map(([, name = '']) => name)
     const scripts = Object.keys(JSON.parse(textOf('package.json')).scripts)
     const spans = DOCS.flatMap((file) => codeSpansIn(proseOf(file)).map((code) => ({ file, code })))
     const typed = [...spans, ...shellBlocks.map(({ file, text }) => ({ file, code: text }))]

@@ -47,6 +47,12 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
     'drifts_total',
     'Runs started again by a person that put another version live, ever.',
   )
+  const rollbacks = counter('rollbacks_total', 'Rollbacks, by who asked for them, ever.', ['kind'])
+  const held = gauge(
+    'held_targets',
+    'Targets that are held: all of it by a person, one version by a rollback.',
+    ['kind'],
+  )
   const promotions = gauge('promotions', 'Promotions that are not at their end, by state.', ['state'])
   const ratio = gauge('dispatch_success_ratio', 'Share of triggers that GitHub took; NaN without any.', [
     'window',
@@ -119,6 +125,7 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
       newestAt,
       present,
       drift,
+      holds,
       triggered,
       deployed,
       ...counts
@@ -132,6 +139,7 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
       reader.lastAcceptedAt(),
       reader.workers(),
       reader.drifted(MOST_TARGETS),
+      reader.holds(),
       reader.endsWithin('triggers', windows),
       reader.endsWithin('deployments', windows),
       ...queues.map((queue) => queue.getJobCounts('waiting', 'active', 'delayed', 'failed', 'completed')),
@@ -143,6 +151,9 @@ export function createLedgerMetrics(deps: LedgerMetricsDeps) {
     superseded.inc(counters.superseded ?? 0)
     drifts.reset()
     drifts.inc(counters.drifts ?? 0)
+    rollbacks.reset()
+    for (const kind of ['automated', 'manual']) rollbacks.inc({ kind }, counters[`rollbacks:${kind}`] ?? 0)
+    for (const [kind, count] of Object.entries(holds)) held.set({ kind }, count)
     deployments.reset()
     for (const conclusion of OFTEN) deployments.inc({ conclusion }, 0)
     for (const [name, value] of Object.entries(counters)) {
