@@ -43,8 +43,9 @@ export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
     }
     if (!promotion.ok || problems.length > 0) return { status: 'invalid', problems }
 
-    const id = keptId ?? uuidv7()
-    const accepted = await ledger.accept(id, promotion.value, idempotencyKey, keptId !== undefined)
+    const given = keptId ?? promotion.value.id
+    const id = given ?? uuidv7()
+    const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined)
     if (accepted.status === 'accepted' && accepted.state === 'accepted') {
       await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
         log.warn(

@@ -52,6 +52,12 @@ export const promotionRequestSchema = z.strictObject({
   source: text(100).default('automated_ct_pipeline'),
   /** Says that going back to a version seen before is meant. */
   rollback: z.boolean().default(false),
+  /** A UUIDv7 that the producer keeps, so that the same news is known again however often it is sent. */
+  id: z.uuidv7('must be a UUIDv7').toLowerCase().optional(),
+  /** When it was promoted, where the producer had to keep it: superseded if something newer was accepted since. */
+  promotedAt: z.iso
+    .datetime({ offset: true, error: 'must be a time such as 2026-08-01T12:00:00Z' })
+    .optional(),
   /** Further figures of the training run, kept with the promotion. */
   metrics: z
     .record(text(100), z.number())

@@ -284,8 +284,9 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       /** The same id may have been accepted before, and Redis have lost that with its last second. */
       isKeptId = false,
     ): Promise<Accepted> {
-      const { metrics, accuracy, ...rest } = promotion
-      const record = { ...rest, id, target: targetName(promotion) }
+      const { metrics, accuracy, promotedAt, ...rest } = promotion
+      const kept = promotedAt === undefined ? {} : { promotedAt: Date.parse(promotedAt) }
+      const record = { ...rest, ...kept, id, target: targetName(promotion) }
       // As text: Lua would round them.
       const figures = {
         ...(accuracy === undefined ? {} : { accuracy: String(accuracy) }),

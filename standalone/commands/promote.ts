@@ -106,6 +106,8 @@ async function promote(producer: Producer, request: PromotionRequest, flags: Pro
       if (!flags.json) {
         if (result.state === 'skipped')
           print(`skipped ${result.id}: ${model} ${version} was rolled back from, and is held back`)
+        else if (result.state === 'superseded')
+          print(`superseded ${result.id}: something newer was accepted meanwhile`)
         else if (result.status === 'accepted') print(`accepted ${result.id}: ${model} ${version}, ${before}`)
         else print(`duplicate of ${result.id} (${result.state}): nothing new was queued`)
       }

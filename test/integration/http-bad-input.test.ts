@@ -68,7 +68,8 @@ test.each<[what: string, change: Record<string, unknown>, field: string, problem
   ['an unknown field', { modle: 'x' }, 'modle', 'is not a known field'],
   ['an unknown field with a control character', { 'a\u0007b': 1 }, 'a?b', 'is not a known field'],
   ['an unknown field with a long name', { ['f'.repeat(500)]: 1 }, 'f'.repeat(60), 'is not a known field'],
-  ['an id of its own', { id: '01a2079d-cf6c-7585-a09d-988039c18c8d' }, 'id', 'is not a known field'],
+  ['an id that is none', { id: '../../5' }, 'id', 'must be a UUIDv7'],
+  ['a time that is none', { promotedAt: 'yesterday' }, 'promotedAt', 'must be a time'],
   ['a state of its own', { state: 'deployed' }, 'state', 'is not a known field'],
 ])('%s is refused by the name of its field', async (_what, change, field, problem) => {
   const { status, errors } = await refusedBody({ ...GOOD, ...change })

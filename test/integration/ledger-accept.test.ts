@@ -187,3 +187,33 @@ test('targets are told apart whatever their names hold', async () => {
   const targets = await reader.targets(100)
   expect(new Set(targets.map(({ model }) => model))).toEqual(new Set(same.map(({ model }) => model)))
 })
+
+test('what its producer had to keep is superseded by what was promoted later, and by nothing else', async () => {
+  const { accept, target, state, promotion, told } = await setup()
+  const at = (seconds: number) => new Date(Date.now() - 600_000 + seconds * 1_000).toISOString()
+  const first = await accept('5', { promotedAt: at(0) })
+  const second = await accept('6', { promotedAt: at(1) })
+  expect(second).toMatchObject({ status: 'accepted', state: 'accepted' })
+  expect(await state(first.id)).toBe('superseded')
+
+  const late = await accept('4', { promotedAt: at(0.5) })
+
+  expect(late).toMatchObject({ status: 'accepted', state: 'superseded' })
+  expect(await promotion(late.id)).toMatchObject({ supersededBy: second.id })
+  expect(await told(late.id)).toEqual(['accepted', 'superseded'])
+  expect(await target()).toMatchObject({ pending: second.id, newest: second.id })
+  // Without such a time it is of now.
+  expect(await accept('7')).toMatchObject({ state: 'accepted' })
+  expect(await accept('8', { promotedAt: at(2) })).toMatchObject({ state: 'superseded' })
+  // A clock that goes wrong keeps nothing newer out.
+  expect(await accept('9', { promotedAt: '2099-01-01T00:00:00Z' })).toMatchObject({ state: 'accepted' })
+  expect(await accept('10')).toMatchObject({ state: 'accepted' })
+})
+
+test('an id that its producer keeps is the same promotion again, and never another one', async () => {
+  const { accept } = await setup()
+  const id = '01f00000-0000-7000-8000-000000000001'
+  expect(await accept('5', { id })).toMatchObject({ status: 'accepted', id })
+  expect(await accept('5', { id })).toMatchObject({ status: 'accepted', id })
+  expect(await accept('6', { id })).toMatchObject({ status: 'key_reused', id })
+})

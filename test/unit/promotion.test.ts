@@ -171,7 +171,8 @@ describe('one wrong field', () => {
     ],
     ['a field nobody knows', { colour: 'red' }, 'colour: is not a known field'],
     ['a field in other letters', { Model: 'm' }, 'Model: is not a known field'],
-    ['an id, which the relay gives', { id: 'x' }, 'id: is not a known field'],
+    ['an id that is none', { id: 'x' }, 'id: must be a UUIDv7'],
+    ['a time that is none', { promotedAt: 'x' }, 'promotedAt: must be a time such as 2026-08-01T12:00:00Z'],
   ]
   test.each(rows)('%s is refused', (_, overrides, problem) => {
     expect(setup(overrides).problems).toEqual([problem])

@@ -1,5 +1,6 @@
 -- accept: takes a valid promotion into the ledger, or names the one that it repeats.
--- arg: promotion {id, target, model, version, environment, accuracy, source, metrics, rollback}, idempotencyKey,
+-- arg: promotion {id, target, model, version, environment, accuracy, source, metrics, rollback, promotedAt (when it
+--      was promoted, where it was kept by its producer meanwhile)}, idempotencyKey,
 --      isKeptId (the caller gives the same id to the same news), seenMs (window of the deduplication by version),
 --      keyMs (how long an idempotency key is kept), touch (see prelude)
 -- answers {status = accepted | duplicate | key_reused, id, state, job, live}
@@ -16,7 +17,10 @@ end
 
 -- Sent again: the same promotion is there already.
 local known = promotion(given.id)
-if known then return answer('accepted', known) end
+if known then
+  local same = known.target == given.target and known.version == given.version
+  return answer(same and 'accepted' or 'key_reused', known)
+end
 
 -- An end after which the same version may be offered anew.
 local OPEN_AGAIN = { failed = true, cancelled = true, timed_out = true, dead_lettered = true, skipped = true }
@@ -46,8 +50,11 @@ else
   if same then return answer('duplicate', same) end
 end
 
-if not blocked then unblock(given.target, hold) end
+-- Kept by its producer while something newer came in: that one is not to be replaced by it.
+local newest = given.promotedAt and t.newest and promotion(t.newest)
+local by_newer = newest and tonumber(newest.promotedAt or newest.acceptedAt) > given.promotedAt and newest.id or nil
+if not blocked and not by_newer then unblock(given.target, hold) end
 return answer('accepted', take_in(given, {
   idempotencyKey = arg.idempotencyKey, isKeptId = arg.isKeptId, seenMs = arg.seenMs, keyMs = arg.keyMs,
-  skip = blocked and 'it was rolled back from: a newer version goes, or this one once the target is released' or nil,
+  by_newer = by_newer, skip = blocked and 'it was rolled back from: a newer version goes, or this one once the target is released' or nil,
 }))

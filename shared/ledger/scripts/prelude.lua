@@ -268,14 +268,15 @@ local function close_circuit(scope)
   return number and { scope = scope, number = tonumber(number) } or nil
 end
 
--- Records a new promotion: as its target's pending and newest one, in place of one that waits there; or, with a
--- reason to skip it, at its end at once.
--- given: see accept; about: idempotencyKey, isKeptId, seenMs, keyMs, skip (why), parent, by, why
+-- Records a new promotion: as its target's pending and newest one, in place of one that waits there; or at its end at
+-- once, where it is to be skipped or something newer was accepted already.
+-- given: see accept; about: idempotencyKey, isKeptId, seenMs, keyMs, skip (why) or by_newer (its id), parent, by, why
 local function take_in(given, about)
   local name = key('target', given.target)
   local waiting, live = unpack(redis.call('HMGET', name, 'pending', 'live'))
   -- First, since it may be refused: then nothing is left half done.
-  local older = not about.skip and waiting and waiting ~= '' and promotion(waiting)
+  local over = about.skip and 'skipped' or about.by_newer and 'superseded' or nil
+  local older = not over and waiting and waiting ~= '' and promotion(waiting)
   if older and maybe_sent(older) then keep_unsure(older) elseif older then supersede(older, given.id) end
 
   -- An id that its caller keeps may have been accepted, and sent, in the last second before Redis was restarted: then
@@ -290,26 +291,28 @@ local function take_in(given, about)
   end
 
   local p = {
-    id = given.id, state = about.skip and 'skipped' or 'accepted', acceptedAt = int(now),
+    id = given.id, state = over or 'accepted', acceptedAt = int(now),
     seq = int(redis.call('HINCRBY', name, 'seq', 1)),
     target = given.target, model = given.model, version = given.version, environment = given.environment,
     accuracy = given.accuracy or '', source = given.source, metrics = given.metrics or '',
     rollback = given.rollback and '1' or '', idempotencyKey = about.idempotencyKey or '', parent = about.parent,
     liveBefore = live or '', since = int(now), updatedAt = int(now), job = '1',
-    attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '', reason = about.skip,
+    attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '', reason = about.skip, supersededBy = about.by_newer,
+    promotedAt = given.promotedAt and int(math.min(given.promotedAt, now)),
     epoch = forgotten_since and '' or epoch(), forgottenSince = forgotten_since and int(forgotten_since) or '',
   }
-  if about.skip then p.endedAt = p.since end
+  if over then p.endedAt = p.since end
   set(key('promotion', p.id), p)
   redis.call('ZADD', key('promotions'), now, p.id)
-  redis.call('ZADD', key(about.skip and 'ended' or 'state', not about.skip and 'accepted' or nil), now, p.id)
+  redis.call('ZADD', key(over and 'ended' or 'state', not over and 'accepted' or nil), now, p.id)
   redis.call('ZADD', key('targets'), now, p.target)
   redis.call('HINCRBY', key('counters'), 'accepted', 1)
   redis.call('SET', seen_name(given.target, given.version), p.id, 'PX', about.seenMs)
   if about.idempotencyKey then redis.call('SET', key('key', about.idempotencyKey), p.id, 'PX', about.keyMs) end
   note(p, 'accepted', { source = p.source, live = p.liveBefore, parent = about.parent, by = about.by, why = about.why })
-  if about.skip then
-    note(p, 'skipped', { reason = about.skip })
+  if over == 'superseded' then redis.call('HINCRBY', key('counters'), 'superseded', 1) end
+  if over then
+    note(p, over, { reason = about.skip, by = about.by_newer })
   else
     set(name, { model = p.model, environment = p.environment, pending = p.id, newest = p.id })
   end
