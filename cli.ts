@@ -75,22 +75,32 @@ const program = new Command('promotion-relay')
   .enablePositionalOptions()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.done : EXIT.wrong))
 
+interface ServerFlags {
+  deployExisting?: boolean
+}
+
+const DEPLOY_EXISTING = [
+  '--deploy-existing',
+  'where a model registry is followed for the first time, deploy what it says already',
+] as const
+
 addPromote(program, environment)
 addOperate(program, environment)
 
 program
   .command('serve')
   .description('runs the server: API, dashboard, metrics')
-  .action(async () => {
+  .option(...DEPLOY_EXISTING)
+  .action(async ({ deployExisting }: ServerFlags) => {
     const settings = settingsOrExit(environment(), ['redis', 'server'])
     const { log } = openLog('serve', settings)
-    const starting = startServer(settings, log)
+    const starting = startServer(settings, log, deployExisting)
     // Before it listens: a container's first process ignores a signal that nothing takes.
     onStop(async () => (await starting).close())
     log.info({ url: (await starting).url }, 'The server listens')
   })
 
-async function startServer(settings: Settings, log: Logger): Promise<RunningServer> {
+async function startServer(settings: Settings, log: Logger, deployExisting = false): Promise<RunningServer> {
   const [{ serve }, { Registry }] = await Promise.all([
     import('./standalone/serve.ts'),
     import('prom-client'),
@@ -101,6 +111,7 @@ async function startServer(settings: Settings, log: Logger): Promise<RunningServ
     apiToken: required(settings.RELAY_API_TOKEN),
     opsPassword: required(settings.OPS_PASSWORD),
     registry: new Registry(),
+    deployExisting,
     log,
   }).catch((error) => refuse([listenProblem(error, 'PORT')]))
 }
@@ -131,7 +142,8 @@ program
 program
   .command('up')
   .description('runs server and worker in one process, with a Redis of its own if none is named')
-  .action(async () => {
+  .option(...DEPLOY_EXISTING)
+  .action(async ({ deployExisting = false }: ServerFlags) => {
     const [{ up }, { terminalLog }] = await Promise.all([
       import('./standalone/up.ts'),
       import('./standalone/terminal-log.ts'),
@@ -159,6 +171,7 @@ program
       openLog: (settings, secrets) => openLog('up', settings, secrets, terminalLog(terminal)),
       signal: stopping.signal,
       onStuck: giveUp,
+      deployExisting,
     })
     const result = await started
     if (!result.ok && !stopping.signal.aborted) refuse(result.problems)

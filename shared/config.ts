@@ -40,6 +40,26 @@ const pathSegment = z
   .regex(/^[A-Za-z0-9._-]{1,100}$/, "may hold letters, digits, '.', '_' and '-' only")
   .refine((name) => !/^\.+$/.test(name), 'must be a name')
 
+/** Such as `champion=production,challenger=staging`: what in the registry stands for which environment. */
+const environmentsByName = z
+  .string()
+  .default('')
+  .transform((text, context) =>
+    text
+      .split(',')
+      .filter((pair) => pair.trim() !== '')
+      .flatMap((pair) => {
+        const [, name = '', environment = ''] =
+          /^([^=\s]{1,255})=([A-Za-z0-9][A-Za-z0-9._-]{0,99})$/.exec(pair.trim()) ?? []
+        if (name === '')
+          context.addIssue({
+            code: 'custom',
+            message: 'must be pairs such as champion=production, separated by commas',
+          })
+        return name === '' ? [] : [{ name, environment }]
+      }),
+  )
+
 const settingsSchema = z.object({
   ENABLE_CD_TRIGGER: flag.default(false),
   GITHUB_REPO_OWNER: pathSegment.optional(),
@@ -80,6 +100,13 @@ const settingsSchema = z.object({
   CANCEL_WAITING_RUNS: flag.default(true),
   ROLLBACK_ON_FAILURE: flag.default(false),
   LATENCY_WITHOUT_APPROVAL: flag.default(false),
+  MLFLOW_TRACKING_URI: httpUrl.optional(),
+  MLFLOW_TRACKING_USERNAME: words(255).optional(),
+  MLFLOW_ALIASES: environmentsByName,
+  MLFLOW_STAGES: environmentsByName,
+  MLFLOW_TAGS: environmentsByName,
+  MLFLOW_ACCURACY_METRIC: words(250).default('accuracy'),
+  REGISTRY_INTERVAL_SECONDS: positive('seconds', 86_400).default(60),
   DATA_DIR: z.string().min(1).default('.relay'),
   METRICS_TARGET_LABELS: flag.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -93,10 +120,18 @@ const SECRET_NAMES = [
   'REDIS_URL',
   'RELAY_API_TOKEN',
   'OPS_PASSWORD',
+  'MLFLOW_TRACKING_TOKEN',
+  'MLFLOW_TRACKING_PASSWORD',
+  'MLFLOW_WEBHOOK_SECRET',
 ] as const
+/** Two, separated by a comma, while one takes the other's place. */
+const WEBHOOK_SECRETS: readonly string[] = ['GITHUB_WEBHOOK_SECRET', 'MLFLOW_WEBHOOK_SECRET']
 type SecretName = (typeof SECRET_NAMES)[number]
 
 export type Settings = z.output<typeof settingsSchema> & Readonly<Partial<Record<SecretName, Secret>>>
+
+/** What in the model registry stands for which environment. */
+const REGISTRY_NAMES = ['MLFLOW_ALIASES', 'MLFLOW_STAGES', 'MLFLOW_TAGS'] as const
 
 const APP_NAMES = ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY', 'GITHUB_APP_INSTALLATION_ID'] as const
 
@@ -121,8 +156,12 @@ export function anyGithubSetting(env: Environment): boolean {
  * Loads the settings that the given needs ask for.
  * @returns every problem at once, each naming its setting, never its value if it is a secret.
  */
-export function loadSettings(env: Environment, needs: readonly Need[]): LoadedSettings {
+export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSettings {
   const problems: string[] = []
+  const followsRegistry = REGISTRY_NAMES.some((name) => given(all, name) !== undefined)
+  // MLflow's own variables may be set for MLflow's own sake, to what only its client understands.
+  const isUsed = (name: string) => followsRegistry || !/^MLFLOW_TRACKING_/.test(name)
+  const env: Environment = Object.fromEntries(Object.entries(all).filter(([name]) => isUsed(name)))
   const parsed = settingsSchema.safeParse(
     Object.fromEntries(Object.keys(settingsSchema.shape).map((name) => [name, given(env, name)])),
   )
@@ -143,6 +182,22 @@ export function loadSettings(env: Environment, needs: readonly Need[]): LoadedSe
   if (needs.includes('server')) {
     ask('RELAY_API_TOKEN', 'the token that callers of the API send')
     ask('OPS_PASSWORD', 'the log-in of the dashboard at /queues')
+  }
+  if (followsRegistry && needs.length > 0) {
+    ask('MLFLOW_TRACKING_URI', 'the registry that MLFLOW_ALIASES, MLFLOW_TAGS or MLFLOW_STAGES speak of')
+    const user = has('MLFLOW_TRACKING_USERNAME')
+    if (user !== has('MLFLOW_TRACKING_PASSWORD'))
+      ask(user ? 'MLFLOW_TRACKING_PASSWORD' : 'MLFLOW_TRACKING_USERNAME', 'MLflow takes both or none')
+    if (user && has('MLFLOW_TRACKING_TOKEN'))
+      problems.push('MLFLOW_TRACKING_TOKEN and MLFLOW_TRACKING_USERNAME are both set: use one')
+    const environments = REGISTRY_NAMES.flatMap((name) => (parsed.success ? parsed.data[name] : []))
+    const twice = environments.find(({ environment }, at) =>
+      environments.some((other, place) => place < at && other.environment === environment),
+    )
+    if (twice)
+      problems.push(
+        `${REGISTRY_NAMES.join(', ')} name the environment ${twice.environment} twice: one may say what goes there`,
+      )
   }
   if (needs.includes('dispatch') && enabled(env)) {
     const why = 'ENABLE_CD_TRIGGER is on'
@@ -187,7 +242,7 @@ function secretOf(env: Environment, name: SecretName, problems: string[]): Secre
     problems.push('REDIS_URL must begin with redis:// or rediss://')
   else if (name !== 'GITHUB_APP_PRIVATE_KEY' && /[\s\p{Cc}]/u.test(text))
     problems.push(`${name} must not hold white space`)
-  else if (name === 'GITHUB_WEBHOOK_SECRET') {
+  else if (WEBHOOK_SECRETS.includes(name)) {
     const each = secretsIn(text)
     if (each.length > 2) problems.push(`${name} must be one secret, or two separated by a comma`)
     else if (each.some((one) => one.length < SHORTEST_SECRET))
@@ -222,14 +277,14 @@ function given(env: Environment, name: string): string | undefined {
 /** All secrets that are set, for the redactor; the password inside `REDIS_URL` and each webhook secret also by itself. */
 export function secretsOf(settings: Settings): Secret[] {
   const given = SECRET_NAMES.flatMap((name) => settings[name] ?? [])
-  const { REDIS_URL: url, GITHUB_WEBHOOK_SECRET: webhook } = settings
+  const { REDIS_URL: url } = settings
   const within: Secret[] = []
   if (url) within.push({ name: 'password in REDIS_URL', read: () => passwordIn(url.read()) })
-  if (webhook) {
-    for (const place of [0, 1])
+  for (const webhook of [settings.GITHUB_WEBHOOK_SECRET, settings.MLFLOW_WEBHOOK_SECRET]) {
+    for (const place of webhook ? [0, 1] : [])
       within.push({
-        name: `secret ${place + 1} in GITHUB_WEBHOOK_SECRET`,
-        read: () => secretsIn(webhook.read())[place] ?? '',
+        name: `secret ${place + 1} in ${webhook?.name}`,
+        read: () => secretsIn(webhook?.read() ?? '')[place] ?? '',
       })
   }
   return [...given, ...within]

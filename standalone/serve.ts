@@ -8,7 +8,10 @@ import type { Redis } from 'ioredis'
 import type { Registry } from 'prom-client'
 import { api, BODY_LIMIT_BYTES } from '../producer/http/api.ts'
 import { DELIVERY_RESULTS, githubWebhook } from '../producer/http/github-webhook.ts'
+import { MLFLOW_DELIVERY_RESULTS, mlflowWebhook } from '../producer/http/mlflow-webhook.ts'
 import { answerGarbled, createNotFound, sendUnroutable } from '../producer/http/unroutable.ts'
+import { createNotes } from '../producer/registry/notes.ts'
+import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/registry/run-registry.ts'
 import { createAccept } from '../shared/accept.ts'
 import type { Settings } from '../shared/config.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
@@ -30,7 +33,7 @@ import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
 import { health } from '../worker/ops/health.ts'
 import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
 import { redisWarnings, warnOfRedis } from '../worker/ops/redis-warnings.ts'
-import { createServerMetrics } from '../worker/ops/server-metrics.ts'
+import { createRegistryFigures, createServerMetrics } from '../worker/ops/server-metrics.ts'
 import { addressOf } from './address-of.ts'
 
 export interface ServeOptions {
@@ -42,6 +45,8 @@ export interface ServeOptions {
   log: Logger
   /** Every answer and page says so. */
   simulated?: boolean
+  /** What the model registry names at the first look is deployed, too. */
+  deployExisting?: boolean
 }
 
 export interface RunningServer {
@@ -93,6 +98,21 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     observe: createServerMetrics(registry, DELIVERY_RESULTS).delivery,
     log,
   })
+  const mappings = mappingsOf(settings)
+  const figures = mappings.length > 0 ? createRegistryFigures(registry, MLFLOW_DELIVERY_RESULTS) : undefined
+  const notes = createNotes({ redis })
+  let following: RunningRegistry | undefined
+  await app.register(mlflowWebhook, {
+    prefix: '/v1',
+    secret: settings.MLFLOW_WEBHOOK_SECRET,
+    mappings,
+    keep: async (hint) => {
+      await notes.keepHint(hint)
+      following?.hinted()
+    },
+    observe: (result) => figures?.delivery(result),
+    log,
+  })
   const warnings = () => redisWarnings(redis).catch(() => [])
   const targetLabels = settings.METRICS_TARGET_LABELS
   const refresh = createLedgerMetrics({ registry, reader, queues, warnings, targetLabels })
@@ -111,8 +131,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 
   const close = async () => {
     // Who neither sends nor reads on is not waited for.
+    const registryEnd = following?.close()
     const cut = setTimeout(() => app.server.closeAllConnections(), SLOW_CLIENTS_MS)
     await app.close().finally(() => clearTimeout(cut))
+    await registryEnd
     for (const queue of queues) await queue.close().catch(() => {})
     redis.disconnect()
   }
@@ -124,6 +146,18 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     await close()
     throw error
   }
+  const { deployExisting = false } = options
+  if (figures)
+    following = runRegistry({
+      redis,
+      reader,
+      accept,
+      settings,
+      mappings,
+      deployExisting,
+      metrics: figures,
+      log,
+    })
   return { url: addressOf(app), close }
 }
 

@@ -40,6 +40,8 @@ export interface UpOptions {
   signal: AbortSignal
   /** Only a restart helps: see the watchdog. */
   onStuck(): void
+  /** See `ServeOptions`. */
+  deployExisting?: boolean
 }
 
 export type UpResult = { ok: true; close(): Promise<void> } | { ok: false; problems: string[] }
@@ -68,7 +70,7 @@ type Started = { ok: true } | { ok: false; problems: string[] }
 
 /** Each thing that it starts puts its own end into `teardown`. */
 async function start(
-  { env, print, terminal, openLog, signal, onStuck }: UpOptions,
+  { env, print, terminal, openLog, signal, onStuck, deployExisting = false }: UpOptions,
   teardown: (() => Promise<unknown>)[],
 ): Promise<Started> {
   const refuse = (...problems: string[]): Started => ({ ok: false, problems })
@@ -190,6 +192,7 @@ async function start(
           registry,
           log,
           simulated,
+          deployExisting,
         })
       } catch (error) {
         const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'

@@ -24,6 +24,7 @@ import {
   PROMOTIONS,
   TRACKING,
 } from '../shared/queues.ts'
+import { every } from '../shared/recurring.ts'
 import type { Redactor } from '../shared/redact.ts'
 import { connectForWorker } from '../shared/redis/connect.ts'
 import { createWake } from '../shared/wake.ts'
@@ -38,7 +39,6 @@ import { createGithub } from './github/client.ts'
 import { watchAnswers } from './github/watch-answers.ts'
 import type { WorkerMetrics } from './ops/worker-metrics.ts'
 import { PAUSES, type Pauses } from './pauses.ts'
-import { every } from './recurring.ts'
 import { createResolver } from './resolve/resolver.ts'
 import { routeFrom } from './route.ts'
 import { createSweep } from './sweep.ts'

@@ -4,12 +4,13 @@
  * lost one is found by the poll.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Logger } from '../../shared/logger.ts'
 import type { RunEvent } from '../../shared/run-event.ts'
-import { type Secret, secretsIn } from '../../shared/secret.ts'
+import type { Secret } from '../../shared/secret.ts'
 import { sendProblem } from './problem.ts'
+import { rawBody, readableSecrets, takeRawBodies, warnNowAndThen } from './signed-body.ts'
 
 /** What became of a delivery. */
 export const DELIVERY_RESULTS = ['kept', 'ignored', 'forged', 'unreadable', 'unavailable'] as const
@@ -26,26 +27,13 @@ export interface GithubWebhookDeps {
 
 /** A payload about a run has some 30 KB; its commit message may add to that. GitHub's own limit is 25 MB. */
 export const WEBHOOK_LIMIT_BYTES = 1024 * 1024
-/** A secret that was mistaken at GitHub must be seen in the log, and must not fill it. */
-const WARN_EVERY_MS = 60_000
 
 export async function githubWebhook(app: FastifyInstance, deps: GithubWebhookDeps): Promise<void> {
   const { secret, keep, observe, log } = deps
-  let warnedAt = 0
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    '*',
-    { parseAs: 'buffer', bodyLimit: WEBHOOK_LIMIT_BYTES },
-    (_request: unknown, body: Buffer, done: (error: null, body: Buffer) => void) => done(null, body),
+  const warn = warnNowAndThen(() =>
+    log.warn('A webhook without a valid signature was refused: does GITHUB_WEBHOOK_SECRET match?'),
   )
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
-    observe('unreadable')
-    const tooLarge = error.code === 'FST_ERR_CTP_BODY_TOO_LARGE'
-    const title = tooLarge
-      ? `The body must be at most ${WEBHOOK_LIMIT_BYTES / 1024} KiB`
-      : 'The request can not be read'
-    return sendProblem(reply, { status: tooLarge ? 413 : (error.statusCode ?? 400), title })
-  })
+  takeRawBodies(app, WEBHOOK_LIMIT_BYTES, () => observe('unreadable'))
 
   const options = {
     bodyLimit: WEBHOOK_LIMIT_BYTES,
@@ -65,14 +53,11 @@ export async function githubWebhook(app: FastifyInstance, deps: GithubWebhookDep
       if (status < 300) return reply.code(status).send({ status: result })
       return sendProblem(reply, { status, title })
     }
-    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-    const expected = secret && readable(secret)
+    const body = rawBody(request.body)
+    const expected = secret && readableSecrets(secret, log)
     if (expected === undefined) return end('unavailable', 503, 'GITHUB_WEBHOOK_SECRET can not be read now')
     if (!isSigned(body, String(request.headers['x-hub-signature-256'] ?? ''), expected)) {
-      if (Date.now() - warnedAt >= WARN_EVERY_MS) {
-        warnedAt = Date.now()
-        log.warn('A webhook without a valid signature was refused: does GITHUB_WEBHOOK_SECRET match?')
-      }
+      warn()
       return end('forged', 401, 'X-Hub-Signature-256 is not valid for this body')
     }
     if (!String(request.headers['content-type']).startsWith('application/json'))
@@ -89,15 +74,6 @@ export async function githubWebhook(app: FastifyInstance, deps: GithubWebhookDep
     }
     return end('kept', 202, '')
   })
-
-  function readable(one: Secret): string[] | undefined {
-    try {
-      return secretsIn(one.read())
-    } catch (err) {
-      log.error({ err }, `${one.name} can't be read: no webhook is taken`)
-      return undefined
-    }
-  }
 }
 
 /** https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries */

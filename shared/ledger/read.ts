@@ -155,6 +155,18 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
       return record.model === undefined ? undefined : targetFrom(record)
     },
 
+    /** The target's newest promotion, as far as order is concerned. */
+    async newestOf(of: {
+      model: string
+      environment: string
+    }): Promise<{ version: string; acceptedAt: number } | undefined> {
+      const id = await redis.hget(key('target', targetName(of)), 'newest')
+      const [record] = id ? await hashes([key('promotion', id)]) : []
+      return record?.version === undefined
+        ? undefined
+        : { version: record.version, acceptedAt: Number(record.promotedAt || record.acceptedAt) }
+    },
+
     async countByState(): Promise<Record<ListedState, number>> {
       const counts = await Promise.all(LISTED_STATES.map((state) => redis.zcard(key('state', state))))
       return Object.fromEntries(LISTED_STATES.map((state, i) => [state, counts[i] ?? 0])) as Record<

@@ -43,6 +43,7 @@ export interface SetupOptions {
   registry?: Registry
   env?: object
   simulated?: boolean
+  deployExisting?: boolean
   /** A secret that reads `TOKEN` by default. */
   apiToken?: Secret
   /** Takes what ends it; the end of the test by default. */
@@ -75,6 +76,7 @@ export async function setup({ atEnd = onTestFinished, ...options }: SetupOptions
     registry,
     log,
     simulated: options.simulated ?? false,
+    deployExisting: options.deployExisting ?? false,
   })
   atEnd(server.close)
 

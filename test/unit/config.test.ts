@@ -24,6 +24,7 @@ const SECRETS = [
   'REDIS_URL',
   'RELAY_API_TOKEN',
   'OPS_PASSWORD',
+  'MLFLOW_WEBHOOK_SECRET',
 ]
 
 /** Everything that a server and worker with a real GitHub need. */
@@ -94,6 +95,11 @@ describe('defaults', () => {
       CANCEL_WAITING_RUNS: true,
       LATENCY_WITHOUT_APPROVAL: false,
       ROLLBACK_ON_FAILURE: false,
+      MLFLOW_ALIASES: [],
+      MLFLOW_STAGES: [],
+      MLFLOW_TAGS: [],
+      MLFLOW_ACCURACY_METRIC: 'accuracy',
+      REGISTRY_INTERVAL_SECONDS: 60,
       DATA_DIR: '.relay',
       METRICS_TARGET_LABELS: false,
       LOG_LEVEL: 'info',
@@ -603,5 +609,50 @@ describe('the webhook secret', () => {
     if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
     const values = secretsOf(loaded.settings).map((secret) => secret.read())
     expect(values).toEqual(expect.arrayContaining(['former-secret', 'later-secret']))
+  })
+})
+
+describe('the model registry', () => {
+  const ALIASES = { MLFLOW_ALIASES: 'champion=production', MLFLOW_TRACKING_URI: 'http://mlflow:5000' }
+  const loaded = (env: object) => loadSettings({ REDIS_URL: 'redis://localhost', ...env }, ['redis'])
+  const problems = (env: object) => {
+    const result = loaded(env)
+    return result.ok ? [] : result.problems
+  }
+
+  test('is followed by pairs of a name and an environment', () => {
+    const result = loaded({ ...ALIASES, MLFLOW_ALIASES: 'champion=production, challenger=staging,' })
+    expect(result.ok && result.settings.MLFLOW_ALIASES).toEqual([
+      { name: 'champion', environment: 'production' },
+      { name: 'challenger', environment: 'staging' },
+    ])
+    for (const text of ['champion', '=production', 'champion=', 'champion=a b'])
+      expect(problems({ ...ALIASES, MLFLOW_ALIASES: text })).toEqual([
+        'MLFLOW_ALIASES must be pairs such as champion=production, separated by commas',
+      ])
+  })
+
+  test('needs an address, and both parts of a log-in or a token', () => {
+    expect(problems({ MLFLOW_ALIASES: 'champion=production' })).toEqual([
+      'MLFLOW_TRACKING_URI is missing: the registry that MLFLOW_ALIASES, MLFLOW_TAGS or MLFLOW_STAGES speak of',
+    ])
+    expect(problems({ ...ALIASES, MLFLOW_TRACKING_USERNAME: 'relay' })).toEqual([
+      'MLFLOW_TRACKING_PASSWORD is missing: MLflow takes both or none',
+    ])
+    const login = { MLFLOW_TRACKING_USERNAME: 'relay', MLFLOW_TRACKING_PASSWORD: SENTINEL }
+    expect(problems({ ...ALIASES, ...login })).toEqual([])
+    expect(problems({ ...ALIASES, ...login, MLFLOW_TRACKING_TOKEN: SENTINEL })).toEqual([
+      'MLFLOW_TRACKING_TOKEN and MLFLOW_TRACKING_USERNAME are both set: use one',
+    ])
+  })
+
+  test('has one word for an environment', () => {
+    expect(problems({ ...ALIASES, MLFLOW_STAGES: 'Production=production' })).toEqual([
+      'MLFLOW_ALIASES, MLFLOW_STAGES, MLFLOW_TAGS name the environment production twice: one may say what goes there',
+    ])
+  })
+
+  test('not followed, it leaves what MLflow’s own client is told alone', () => {
+    expect(problems({ MLFLOW_TRACKING_URI: 'sqlite:///mlflow.db' })).toEqual([])
   })
 })

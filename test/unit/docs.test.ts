@@ -11,7 +11,7 @@ import { tellHowToPromote } from '../../standalone/announce.ts'
 import { inputsFor } from '../../worker/dispatch/inputs.ts'
 import { OPTIONAL_INPUTS, outcomeOf } from '../../worker/dispatch/outcome.ts'
 import { createLedgerMetrics } from '../../worker/ops/ledger-metrics.ts'
-import { createServerMetrics } from '../../worker/ops/server-metrics.ts'
+import { createRegistryFigures, createServerMetrics } from '../../worker/ops/server-metrics.ts'
 import { createWorkerMetrics, PREFIX } from '../../worker/ops/worker-metrics.ts'
 import { PAUSES } from '../../worker/pauses.ts'
 import { LOOKS_NEEDED } from '../../worker/resolve/resolver.ts'
@@ -141,6 +141,7 @@ describe('every name exists', () => {
     const registry = new Registry()
     createWorkerMetrics(registry)
     createServerMetrics(registry, [])
+    createRegistryFigures(registry, [])
     createLedgerMetrics({
       registry,
       reader: {} as never,

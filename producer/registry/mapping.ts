@@ -1,0 +1,33 @@
+/**
+ * What in the model registry says that a version is promoted, and to where: an alias, a stage or a tag, mapped to an
+ * environment. One mapping an environment, so that two never pull one target in two directions.
+ */
+export interface Mapping {
+  kind: 'alias' | 'stage' | 'tag'
+  /** Of the alias, the stage or the tag. */
+  name: string
+  /** Of a tag: the value that it must have. */
+  value?: string
+  environment: string
+}
+
+/** A name for keys, log lines and hints. */
+export function mappingId({ kind, name, value, environment }: Mapping): string {
+  return [kind, value === undefined ? name : `${name}=${value}`, environment].join(':')
+}
+
+/** @param text such as `champion=production,challenger=staging` */
+export function mappingsFrom(kind: 'alias' | 'stage', text: string): Mapping[] {
+  return text
+    .split(',')
+    .filter((pair) => pair.trim() !== '')
+    .map((pair) => {
+      const [name = '', environment = ''] = pair.split('=').map((part) => part.trim())
+      return { kind, name, environment }
+    })
+}
+
+/** Of a tag such as `deploy_to` each given environment is a value. */
+export function tagMappings(name: string, environments: readonly string[]): Mapping[] {
+  return environments.map((environment) => ({ kind: 'tag', name, value: environment, environment }))
+}
