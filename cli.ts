@@ -19,6 +19,7 @@ import {
   required,
   settingsOrExit,
 } from './standalone/command-line.ts'
+import { addFlush } from './standalone/commands/flush.ts'
 import { addOperate } from './standalone/commands/operate.ts'
 import { addPromote } from './standalone/commands/promote.ts'
 import { listenProblem } from './standalone/listen-problem.ts'
@@ -85,6 +86,7 @@ const DEPLOY_EXISTING = [
 ] as const
 
 addPromote(program, environment)
+addFlush(program, environment)
 addOperate(program, environment)
 
 program

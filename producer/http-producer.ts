@@ -1,5 +1,6 @@
 /** The library's face over HTTP, for those who reach the relay's server and not its Redis, such as the CLI. */
-import type { Producer, PromoteResult, PromotionView } from './index.ts'
+import type { Answered, Producer, PromoteResult, PromotionView } from './index.ts'
+import { withSpool } from './with-spool.ts'
 
 export interface HttpProducerOptions {
   /** Of the relay's server, e.g. http://localhost:8080 */
@@ -7,6 +8,8 @@ export interface HttpProducerOptions {
   token: string
   /** For one call, ms; 2,000 by default. */
   deadlineMs?: number
+  /** Where a promotion is kept that could not be handed over; without it such a one is `unavailable`. */
+  spoolDir?: string | undefined
 }
 
 interface Answer {
@@ -14,8 +17,26 @@ interface Answer {
   body: Record<string, unknown>
 }
 
-export function createHttpProducer({ url, token, deadlineMs = 2_000 }: HttpProducerOptions): Producer {
-  async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+export function createHttpProducer(options: HttpProducerOptions): Producer {
+  const { spoolDir, deadlineMs = 2_000 } = options
+  const producer = createPlainProducer({ ...options, deadlineMs })
+  return spoolDir === undefined ? producer : withSpool(producer, { directory: spoolDir, deadlineMs })
+}
+
+function createPlainProducer({
+  url,
+  token,
+  deadlineMs,
+}: HttpProducerOptions & { deadlineMs: number }): Producer {
+  async function call(
+    method: string,
+    path: string,
+    {
+      body,
+      headers = {},
+      withinMs = deadlineMs,
+    }: { body?: unknown; headers?: Record<string, string>; withinMs?: number | undefined } = {},
+  ) {
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
@@ -24,16 +45,17 @@ export function createHttpProducer({ url, token, deadlineMs = 2_000 }: HttpProdu
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(deadlineMs),
+      signal: AbortSignal.timeout(withinMs),
     })
     return { status: response.status, body: await response.json() } as Answer
   }
 
   return {
-    async promote(request, { idempotencyKey } = {}) {
+    async promote(request, { idempotencyKey, deadlineMs: withinMs } = {}) {
       try {
-        const key = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
-        return resultFrom(await call('POST', '/v1/promotions', request, key))
+        const headers: Record<string, string> =
+          idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
+        return resultFrom(await call('POST', '/v1/promotions', { body: request, headers, withinMs }))
       } catch (error) {
         return { status: 'unavailable', reason: `the relay at ${url} can't be reached (${codeOf(error)})` }
       }
@@ -56,7 +78,7 @@ function resultFrom({ status, body }: Answer): PromoteResult {
     return {
       status: body.status === 'duplicate' ? 'duplicate' : 'accepted',
       id: text('id'),
-      state: text('state') as Extract<PromoteResult, { id: string }>['state'],
+      state: text('state') as Answered['state'],
       live: text('live'),
     }
   }

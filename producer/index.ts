@@ -11,6 +11,7 @@ import { type Logger, silentLogger } from '../shared/logger.ts'
 import type { FieldProblem, PromotionRequest } from '../shared/promotion.ts'
 import { addPromotedJob, createQueue, PROMOTIONS } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
+import { withSpool } from './with-spool.ts'
 
 export type { Promotion, State, TimelineEntry } from '../shared/ledger/promotion-record.ts'
 export type { FieldProblem, PromotionRequest } from '../shared/promotion.ts'
@@ -20,6 +21,8 @@ export interface ProducerOptions {
   redisUrl: string
   /** Within this time `promote` answers, ms; 2,000 by default. */
   deadlineMs?: number
+  /** Where a promotion is kept that could not be handed over; without it such a one is `unavailable`. */
+  spoolDir?: string
   /** Replicas that must have it before it counts as accepted; 0 by default. */
   replicas?: number
   log?: Logger
@@ -28,6 +31,8 @@ export interface ProducerOptions {
 export interface PromoteOptions {
   /** The same key never makes a second promotion; kept for 90 days. */
   idempotencyKey?: string
+  /** For this call, in place of the producer's own, ms. */
+  deadlineMs?: number
 }
 
 /** What the ledger said, without its bookkeeping. */
@@ -41,6 +46,8 @@ export type PromoteResult =
   | Answered
   | { status: 'invalid'; problems: FieldProblem[] }
   | { status: 'unavailable'; reason: string }
+  /** Kept in `spoolDir`, and delivered later by the next call or `flush`. */
+  | { status: 'spooled'; id: string; reason: string }
 
 export interface PromotionView {
   promotion: Promotion
@@ -57,6 +64,12 @@ export interface Producer {
 const DEADLINE_MS = 2_000
 
 export function createProducer(options: ProducerOptions): Producer {
+  const { spoolDir, deadlineMs = DEADLINE_MS } = options
+  const producer = createRedisProducer(options)
+  return spoolDir === undefined ? producer : withSpool(producer, { directory: spoolDir, deadlineMs })
+}
+
+function createRedisProducer(options: ProducerOptions): Producer {
   const { redisUrl, deadlineMs = DEADLINE_MS, replicas = 0, log = silentLogger } = options
   const redis = connectForProducer(redisUrl, log)
   letProcessEnd(redis)
@@ -82,7 +95,7 @@ export function createProducer(options: ProducerOptions): Producer {
   }
 
   return {
-    async promote(request, { idempotencyKey } = {}) {
+    async promote(request, { idempotencyKey, deadlineMs: ownMs = deadlineMs } = {}) {
       let over = false
       let recorded: Accepted | undefined
       const accept = createAccept({
@@ -99,7 +112,7 @@ export function createProducer(options: ProducerOptions): Producer {
         log,
       })
       try {
-        const result = await within(deadlineMs, accept(request, { idempotencyKey }))
+        const result = await within(ownMs, accept(request, { idempotencyKey }))
         return result.status === 'invalid' ? result : answered(result)
       } catch (error) {
         // Only its job was not added in time: the sweep does that.

@@ -108,6 +108,7 @@ const settingsSchema = z.object({
   MLFLOW_ACCURACY_METRIC: words(250).default('accuracy'),
   REGISTRY_INTERVAL_SECONDS: positive('seconds', 86_400).default(60),
   DATA_DIR: z.string().min(1).default('.relay'),
+  SPOOL_DIR: z.string().min(1).optional(),
   METRICS_TARGET_LABELS: flag.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })

@@ -32,10 +32,12 @@ export function whereabouts(env: Environment, url: string | undefined): Whereabo
 
 export async function findRelay(env: Environment, url: string | undefined): Promise<Producer> {
   const place = whereabouts(env, url)
+  const { SPOOL_DIR: spoolDir } = settingsOrExit(env, [])
+  const spool = spoolDir === undefined ? {} : { spoolDir }
   if ('redisUrl' in place) {
     const { createProducer } = await import('../../producer/index.ts')
-    return createProducer({ ...place, deadlineMs: PROMOTE_WITHIN_MS })
+    return createProducer({ ...place, ...spool, deadlineMs: PROMOTE_WITHIN_MS })
   }
   const { createHttpProducer } = await import('../../producer/http-producer.ts')
-  return createHttpProducer({ ...place, deadlineMs: PROMOTE_WITHIN_MS })
+  return createHttpProducer({ ...place, ...spool, deadlineMs: PROMOTE_WITHIN_MS })
 }

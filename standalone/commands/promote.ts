@@ -44,7 +44,7 @@ export function addPromote(program: Command, environment: () => Environment): vo
       'after',
       `
 Exit codes:
-  0  accepted, or a duplicate; with --wait: deployed
+  0  accepted, a duplicate, or kept in SPOOL_DIR; with --wait: deployed
   1  with --wait: it ended otherwise
   2  wrong input or settings
   3  the relay can't be reached: it is safe to run this again
@@ -100,6 +100,13 @@ async function promote(producer: Producer, request: PromotionRequest, flags: Pro
     case 'unavailable':
       complain(result.reason, 'nothing is known to be accepted; it is safe to run this again')
       return EXIT.unreachable
+    case 'spooled':
+      complain(
+        result.reason,
+        `kept in the spool as ${result.id}: promotion-relay flush delivers it, and so does the next promotion`,
+      )
+      // Nothing of it can be shown yet.
+      return flags.wait ? EXIT.unreachable : EXIT.done
     case 'duplicate':
     case 'accepted': {
       const before = result.live === '' ? 'the first of its target' : `version ${result.live} is live now`

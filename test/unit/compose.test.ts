@@ -15,7 +15,7 @@ const demo = Object.fromEntries(
 )
 
 /** The image's own, or of no use with one Redis and no `up`. */
-const LEFT_OUT = ['HOST', 'WORKER_PORT', 'DATA_DIR', 'REDIS_WAIT_REPLICAS']
+const LEFT_OUT = ['HOST', 'WORKER_PORT', 'DATA_DIR', 'SPOOL_DIR', 'REDIS_WAIT_REPLICAS']
 
 test('compose hands every setting on that is of use in it', () => {
   const handedOn = SETTING_NAMES.filter((name) => new RegExp(`^ +${name}:|\\{${name}[:}]`, 'm').test(compose))
