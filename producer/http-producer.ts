@@ -1,4 +1,5 @@
 /** The library's face over HTTP, for those who reach the relay's server and not its Redis, such as the CLI. */
+import { traceContextFrom } from '../shared/trace-context.ts'
 import type { Answered, Producer, PromoteResult, PromotionView } from './index.ts'
 import { withSpool } from './with-spool.ts'
 
@@ -51,10 +52,10 @@ function createPlainProducer({
   }
 
   return {
-    async promote(request, { idempotencyKey, deadlineMs: withinMs } = {}) {
+    async promote(request, { idempotencyKey, deadlineMs: withinMs, traceparent, tracestate } = {}) {
       try {
-        const headers: Record<string, string> =
-          idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
+        const key = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
+        const headers = { ...key, ...traceContextFrom(traceparent, tracestate) }
         return resultFrom(await call('POST', '/v1/promotions', { body: request, headers, withinMs }))
       } catch (error) {
         return { status: 'unavailable', reason: `the relay at ${url} can't be reached (${codeOf(error)})` }

@@ -11,6 +11,7 @@ import { type Logger, silentLogger } from '../shared/logger.ts'
 import type { FieldProblem, PromotionRequest } from '../shared/promotion.ts'
 import { addPromotedJob, createQueue, PROMOTIONS } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
+import { traceContextFrom } from '../shared/trace-context.ts'
 import { withSpool } from './with-spool.ts'
 
 export type { Promotion, State, TimelineEntry } from '../shared/ledger/promotion-record.ts'
@@ -33,6 +34,9 @@ export interface PromoteOptions {
   idempotencyKey?: string
   /** For this call, in place of the producer's own, ms. */
   deadlineMs?: number
+  /** W3C trace context of the caller: its trace goes on to the end of the deployment. Invalid, it is ignored. */
+  traceparent?: string
+  tracestate?: string
 }
 
 /** What the ledger said, without its bookkeeping. */
@@ -95,7 +99,8 @@ function createRedisProducer(options: ProducerOptions): Producer {
   }
 
   return {
-    async promote(request, { idempotencyKey, deadlineMs: ownMs = deadlineMs } = {}) {
+    async promote(request, { idempotencyKey, deadlineMs: ownMs = deadlineMs, traceparent, tracestate } = {}) {
+      const trace = traceContextFrom(traceparent, tracestate)
       let over = false
       let recorded: Accepted | undefined
       const accept = createAccept({
@@ -112,7 +117,7 @@ function createRedisProducer(options: ProducerOptions): Producer {
         log,
       })
       try {
-        const result = await within(ownMs, accept(request, { idempotencyKey }))
+        const result = await within(ownMs, accept(request, { idempotencyKey, trace }))
         return result.status === 'invalid' ? result : answered(result)
       } catch (error) {
         // Only its job was not added in time: the sweep does that.

@@ -12,6 +12,7 @@ import {
   validate,
   validatePromotion,
 } from './promotion.ts'
+import type { TraceContext } from './trace-context.ts'
 
 export interface AcceptDeps {
   ledger: Pick<Ledger, 'accept'>
@@ -24,6 +25,8 @@ export interface AcceptOptions {
   idempotencyKey?: string | undefined
   /** Given where the same news may come twice and must be known again; a fresh UUIDv7 otherwise. */
   id?: string
+  /** Of the caller. */
+  trace?: TraceContext | undefined
 }
 
 export type AcceptResult = Accepted | { status: 'invalid'; problems: FieldProblem[] }
@@ -32,7 +35,7 @@ export type Accept = (input: unknown, options?: AcceptOptions) => Promise<Accept
 
 /** @throws what the ledger throws when Redis can't be reached; then it is not known to be accepted. */
 export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
-  return async (input, { idempotencyKey, id: keptId } = {}) => {
+  return async (input, { idempotencyKey, id: keptId, trace } = {}) => {
     const problems: FieldProblem[] = []
     const promotion = validatePromotion(input)
     if (!promotion.ok) problems.push(...promotion.problems)
@@ -45,7 +48,7 @@ export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
 
     const given = keptId ?? promotion.value.id
     const id = given ?? uuidv7()
-    const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined)
+    const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined, trace)
     if (accepted.status === 'accepted' && accepted.state === 'accepted') {
       await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
         log.warn(

@@ -9,6 +9,7 @@ import type { LedgerReader } from '../../shared/ledger/read.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { Operate } from '../../shared/operate.ts'
 import type { Secret } from '../../shared/secret.ts'
+import { traceContextFrom } from '../../shared/trace-context.ts'
 import { operateRoutes } from './operate.ts'
 import { sendProblem } from './problem.ts'
 import type { NotFound } from './unroutable.ts'
@@ -61,7 +62,8 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
       const errors = [{ field: 'Idempotency-Key', problem: 'is given more than once' }]
       return sendProblem(reply, { status: 400, title: 'Not a valid promotion', errors })
     }
-    return sendResult(reply, await accept(request.body, { idempotencyKey: keys[0] }))
+    const trace = traceContextFrom(request.headers.traceparent, request.headers.tracestate)
+    return sendResult(reply, await accept(request.body, { idempotencyKey: keys[0], trace }))
   })
 
   app.get('/promotions', async () => ({

@@ -2,6 +2,7 @@
 
 import { explain, sentenceOf } from '../../shared/explain.ts'
 import type { Promotion, Target, TimelineEntry } from '../../shared/ledger/promotion-record.ts'
+import { traceIdIn } from '../../shared/trace-context.ts'
 
 export function promotionView(promotion: Promotion, timeline?: readonly TimelineEntry[]) {
   const { id, state, model, version, environment, accuracy, source, rollback, metrics, seq } = promotion
@@ -24,6 +25,7 @@ export function promotionView(promotion: Promotion, timeline?: readonly Timeline
     supersededBy,
     parent,
     rolledBackBy,
+    traceId: traceIdIn(promotion),
     run:
       runId === undefined
         ? null

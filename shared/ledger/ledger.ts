@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { ValidPromotion } from '../promotion.ts'
 import { KEY_PREFIX } from '../redis/connect.ts'
+import type { TraceContext } from '../trace-context.ts'
 import { type Promotion, promotionFrom, type State, targetName, type WaitCode } from './promotion-record.ts'
 import { createScriptRunner, type ReadScript } from './scripts.ts'
 
@@ -283,6 +284,8 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       idempotencyKey?: string,
       /** The same id may have been accepted before, and Redis have lost that with its last second. */
       isKeptId = false,
+      /** Kept with it, so that its whole way is told as one trace. */
+      trace?: TraceContext,
     ): Promise<Accepted> {
       const { metrics, accuracy, promotedAt, ...rest } = promotion
       const kept = promotedAt === undefined ? {} : { promotedAt: Date.parse(promotedAt) }
@@ -293,7 +296,7 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
         ...(metrics ? { metrics: JSON.stringify(metrics) } : {}),
       }
       const accepted = (await run('accept', {
-        promotion: { ...record, ...figures },
+        promotion: { ...record, ...figures, ...trace },
         idempotencyKey,
         isKeptId,
         seenMs: SEEN_MS,

@@ -95,6 +95,9 @@ export interface Promotion {
   dispatchedAt?: number
   /** Time that its run has spent waiting for an approval, ms. */
   waitedMs: number
+  /** The trace that it belongs to: see `TraceContext`. */
+  traceparent?: string
+  tracestate?: string
   endedAt?: number
   updatedAt: number
   /** Number of its newest job in the queue `promotions` and `tracking`. */
@@ -142,6 +145,8 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     acceptedAt: number('acceptedAt'),
     ...optional('dispatchedAt', Number),
     waitedMs: number('waitedMs'),
+    ...optional('traceparent', asText),
+    ...optional('tracestate', asText),
     ...optional('endedAt', Number),
     updatedAt: number('updatedAt'),
     job: number('job'),

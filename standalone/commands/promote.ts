@@ -56,7 +56,7 @@ Exit codes:
       const checked = validatePromotion(request)
       if (!checked.ok) refuse(flagProblems(checked.problems))
       const producer = await findRelay(environment(), flags.url)
-      const code = await promote(producer, request, flags)
+      const code = await promote(producer, request, flags, callersTrace(environment()))
       await producer.close()
       // A connection that never came about would keep the process for another two seconds.
       process.exit(code)
@@ -85,10 +85,18 @@ function flagProblems(problems: readonly FieldProblem[]): string[] {
   return problems.map(({ field, problem }) => `--${field.toLowerCase()} ${problem}`)
 }
 
-async function promote(producer: Producer, request: PromotionRequest, flags: PromoteFlags): Promise<number> {
+async function promote(
+  producer: Producer,
+  request: PromotionRequest,
+  flags: PromoteFlags,
+  trace: CallersTrace,
+): Promise<number> {
   const { model, version } = request
   const { idempotencyKey } = flags
-  const result = await producer.promote(request, idempotencyKey === undefined ? {} : { idempotencyKey })
+  const result = await producer.promote(request, {
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...trace,
+  })
   if (flags.json) print(JSON.stringify(result))
   switch (result.status) {
     case 'invalid':
@@ -123,4 +131,14 @@ async function promote(producer: Producer, request: PromotionRequest, flags: Pro
     default:
       return result satisfies never
   }
+}
+
+interface CallersTrace {
+  traceparent?: string
+  tracestate?: string
+}
+
+/** Where whoever starts a program says which trace it belongs to. */
+function callersTrace({ TRACEPARENT: traceparent, TRACESTATE: tracestate }: Environment): CallersTrace {
+  return { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) }
 }

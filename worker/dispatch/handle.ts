@@ -25,6 +25,7 @@ import type {
 } from '../../shared/ledger/ledger.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import type { Logger } from '../../shared/logger.ts'
+import { traceIdIn } from '../../shared/trace-context.ts'
 import type { DispatchAnswer, DispatchCall, Repository } from '../github/client.ts'
 import { createDeadline } from '../github/deadline.ts'
 import { decide, type Policy } from './decide.ts'
@@ -108,7 +109,8 @@ export function createHandle(deps: HandleDeps): Handle {
     signal?: AbortSignal,
   ) {
     const { id, model, version, environment } = promotion
-    const about = { promotionId: id, model, version, environment, attempt, worker }
+    const traceId = traceIdIn(promotion)
+    const about = { promotionId: id, model, version, environment, attempt, worker, traceId }
     log.info({ ...about, repository: route.repository, workflow: route.workflow, ref: route.ref }, INITIATING)
     const adjustments = adjustmentsFrom(refused)
     const inputs = inputsFor(promotion)

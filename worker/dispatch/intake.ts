@@ -8,6 +8,7 @@ import type { Job } from 'bullmq'
 import type { Accept } from '../../shared/accept.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { FieldProblem } from '../../shared/promotion.ts'
+import { type TraceContext, traceContextFrom } from '../../shared/trace-context.ts'
 
 export interface IntakeDeps {
   accept: Accept
@@ -19,11 +20,21 @@ export interface IntakeDeps {
 export function createIntake({ accept, buryInvalid, log }: IntakeDeps): (job: Job) => Promise<string> {
   return async (job) => {
     const id = idOfForeignJob(String(job.id), job.timestamp)
-    const result = await accept(job.data, { id })
+    const result = await accept(job.data, { id, trace: traceOf(job) })
     if (result.status !== 'invalid') return `${result.status}: ${result.id}`
     log.warn({ jobId: job.id, problems: result.problems }, 'A job in the queue holds no valid promotion')
     await buryInvalid(id, job.data, result.problems)
     return `invalid: ${result.problems.map(({ field, problem }) => `${field} ${problem}`.trim()).join('; ')}`
+  }
+}
+
+/** BullMQ's telemetry puts the context of whoever added the job into its options, as JSON. */
+function traceOf({ opts }: Job): TraceContext | undefined {
+  try {
+    const { traceparent, tracestate } = JSON.parse(opts?.telemetry?.metadata ?? '{}')
+    return traceContextFrom(traceparent, tracestate)
+  } catch {
+    return undefined
   }
 }
 

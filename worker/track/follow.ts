@@ -8,6 +8,7 @@ import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import type { Searching } from '../../shared/ledger/read.ts'
 import { rollbackIdOf } from '../../shared/ledger/rollback-id.ts'
 import type { Logger } from '../../shared/logger.ts'
+import { traceIdIn } from '../../shared/trace-context.ts'
 import type { Github, Repository, Run } from '../github/client.ts'
 import { findRun } from './find-run.ts'
 
@@ -180,6 +181,7 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
       runUrl,
       sinceAcceptedMs,
       ...(rollback && { rollback: rollback.id, putBack: rollback.version }),
+      traceId: traceIdIn(promotion),
     }
     if (state === 'deployed') log.info(line, 'The version is live')
     else if (state === 'cancelled' && wake) log.warn(line, 'The run was cancelled, and a newer version goes')

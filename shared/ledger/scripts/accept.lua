@@ -1,6 +1,6 @@
 -- accept: takes a valid promotion into the ledger, or names the one that it repeats.
 -- arg: promotion {id, target, model, version, environment, accuracy, source, metrics, rollback, promotedAt (when it
---      was promoted, where it was kept by its producer meanwhile)}, idempotencyKey,
+--      was promoted, where it was kept by its producer meanwhile), traceparent, tracestate}, idempotencyKey,
 --      isKeptId (the caller gives the same id to the same news), seenMs (window of the deduplication by version),
 --      keyMs (how long an idempotency key is kept), touch (see prelude)
 -- answers {status = accepted | duplicate | key_reused, id, state, job, live}

@@ -42,7 +42,7 @@ if finished and arg.rollbackId and p.rollback ~= '1' then
     rollback = roll_back({
       id = arg.rollbackId, isKeptId = true, target = p.target, to = t.live, from = p.version, parent = p.id,
       source = 'automated_rollback', by = 'automated rollback', why = 'the run of version ' .. p.version .. ' failed',
-      seenMs = arg.seenMs,
+      seenMs = arg.seenMs, traceparent = p.traceparent, tracestate = p.tracestate,
     })
     update(p, { rolledBackBy = rollback.id })
     note(p, 'rolled_back', { version = rollback.version, id = rollback.id })

@@ -300,6 +300,7 @@ local function take_in(given, about)
     attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '', reason = about.skip, supersededBy = about.by_newer,
     promotedAt = given.promotedAt and int(math.min(given.promotedAt, now)),
     epoch = forgotten_since and '' or epoch(), forgottenSince = forgotten_since and int(forgotten_since) or '',
+    traceparent = given.traceparent, tracestate = given.tracestate,
   }
   if over then p.endedAt = p.since end
   set(key('promotion', p.id), p)
@@ -320,7 +321,7 @@ local function take_in(given, about)
 end
 
 -- Takes in the version that is to go live again, and blocks the one that it was rolled back from.
--- order: id, target, to, from, source, parent, by, why, isKeptId, seenMs
+-- order: id, target, to, from, source, parent, by, why, isKeptId, seenMs, traceparent, tracestate
 local function roll_back(order)
   local t, hold = target(order.target), hold_of(order.target)
   local seen = redis.call('GET', seen_name(order.target, order.to))
@@ -336,6 +337,7 @@ local function roll_back(order)
   local p = take_in({
     id = order.id, target = order.target, model = t.model, environment = t.environment, version = order.to,
     accuracy = former.accuracy, metrics = former.metrics, source = order.source, rollback = true,
+    traceparent = order.traceparent, tracestate = order.tracestate,
   }, order)
 
   hold = hold or { kind = 'rollback', by = order.by, why = order.why, since = now }
