@@ -10,6 +10,7 @@ import { hostname } from 'node:os'
 import { Command } from 'commander'
 import type { Environment, Settings } from './shared/config.ts'
 import type { Logger } from './shared/logger.ts'
+import type { Redact } from './shared/redact.ts'
 import {
   complain,
   EXIT,
@@ -25,6 +26,7 @@ import { addPromote } from './standalone/commands/promote.ts'
 import { listenProblem } from './standalone/listen-problem.ts'
 import { watchParent } from './standalone/parent-watch.ts'
 import type { RunningServer } from './standalone/serve.ts'
+import type { RunningTracing } from './standalone/start-tracing.ts'
 
 function environment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env')
@@ -93,29 +95,47 @@ program
   .command('serve')
   .description('runs the server: API, dashboard, metrics')
   .option(...DEPLOY_EXISTING)
-  .action(async ({ deployExisting }: ServerFlags) => {
+  .action(async ({ deployExisting = false }: ServerFlags) => {
     const settings = settingsOrExit(environment(), ['redis', 'server'])
-    const { log } = openLog('serve', settings)
-    const starting = startServer(settings, log, deployExisting)
+    const { log, redact } = openLog('serve', settings)
+    const starting = startServer(settings, log, { redact, deployExisting })
     // Before it listens: a container's first process ignores a signal that nothing takes.
     onStop(async () => (await starting).close())
     log.info({ url: (await starting).url }, 'The server listens')
   })
 
-async function startServer(settings: Settings, log: Logger, deployExisting = false): Promise<RunningServer> {
-  const [{ serve }, { Registry }] = await Promise.all([
+interface ServerExtras {
+  redact: Redact
+  deployExisting: boolean
+}
+
+async function startServer(
+  settings: Settings,
+  log: Logger,
+  { redact, deployExisting }: ServerExtras,
+): Promise<RunningServer> {
+  const [{ serve }, { Registry }, traces] = await Promise.all([
     import('./standalone/serve.ts'),
     import('prom-client'),
+    openTraces(settings, log, redact),
   ])
-  return serve({
+  const { url, close } = await serve({
     redisUrl: required(settings.REDIS_URL).read(),
     settings,
     apiToken: required(settings.RELAY_API_TOKEN),
     opsPassword: required(settings.OPS_PASSWORD),
     registry: new Registry(),
     deployExisting,
+    tracing: traces.tracing,
     log,
   }).catch((error) => refuse([listenProblem(error, 'PORT')]))
+  return { url, close: () => close().finally(traces.close) }
+}
+
+async function openTraces(settings: Settings, log: Logger, redact: Redact): Promise<RunningTracing> {
+  const { startTracing } = await import('./standalone/start-tracing.ts')
+  const instance = `${hostname()}-${process.pid}`
+  return startTracing({ settings, log, redact, version: versionOf('promotion-relay'), instance })
 }
 
 program
@@ -129,12 +149,21 @@ program
     const starting = Promise.all([
       import('./standalone/work.ts'),
       import('./standalone/simulated-ledger.ts'),
-    ]).then(async ([{ work }, { refuseSimulated }]) => {
+      openTraces(settings, log, redact),
+    ]).then(async ([{ work }, { refuseSimulated }, traces]) => {
       const misuse = await refuseSimulated(redisUrl)
       if (misuse) refuse([misuse])
-      return work({ redisUrl, settings, redact, log, name, onStuck: giveUp }).catch((error) =>
-        refuse([listenProblem(error, 'WORKER_PORT')]),
-      )
+      const { tracing } = traces
+      const { url, close } = await work({
+        redisUrl,
+        settings,
+        redact,
+        tracing,
+        log,
+        name,
+        onStuck: giveUp,
+      }).catch((error) => refuse([listenProblem(error, 'WORKER_PORT')]))
+      return { url, close: () => close().finally(traces.close) }
     })
     onStop(async () => (await starting).close())
     const { url } = await starting
@@ -171,6 +200,7 @@ program
       print,
       terminal,
       openLog: (settings, secrets) => openLog('up', settings, secrets, terminalLog(terminal)),
+      openTraces,
       signal: stopping.signal,
       onStuck: giveUp,
       deployExisting,

@@ -13,11 +13,13 @@ import {
   validatePromotion,
 } from './promotion.ts'
 import type { TraceContext } from './trace-context.ts'
+import type { Tracing } from './tracing.ts'
 
 export interface AcceptDeps {
   ledger: Pick<Ledger, 'accept'>
   /** Adds the promotion's job to the queue. */
   enqueue(promotion: ValidPromotion & { id: string }, job: number): Promise<void>
+  tracing?: Pick<Tracing, 'accept'> | undefined
   log: Logger
 }
 
@@ -34,8 +36,8 @@ export type AcceptResult = Accepted | { status: 'invalid'; problems: FieldProble
 export type Accept = (input: unknown, options?: AcceptOptions) => Promise<AcceptResult>
 
 /** @throws what the ledger throws when Redis can't be reached; then it is not known to be accepted. */
-export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
-  return async (input, { idempotencyKey, id: keptId, trace } = {}) => {
+export function createAccept({ ledger, enqueue, tracing, log }: AcceptDeps): Accept {
+  return async (input, { idempotencyKey, id: keptId, trace: caller } = {}) => {
     const problems: FieldProblem[] = []
     const promotion = validatePromotion(input)
     if (!promotion.ok) problems.push(...promotion.problems)
@@ -48,15 +50,23 @@ export function createAccept({ ledger, enqueue, log }: AcceptDeps): Accept {
 
     const given = keptId ?? promotion.value.id
     const id = given ?? uuidv7()
-    const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined, trace)
-    if (accepted.status === 'accepted' && accepted.state === 'accepted') {
-      await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
-        log.warn(
-          { promotionId: accepted.id, err },
-          'The promotion is recorded; its job will be added by the sweep',
-        )
-      })
+    const span = tracing?.accept({ ...promotion.value, id }, caller)
+    try {
+      const trace = span?.context ?? caller
+      const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined, trace)
+      if (accepted.status === 'accepted' && accepted.state === 'accepted') {
+        await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
+          log.warn(
+            { promotionId: accepted.id, err },
+            'The promotion is recorded; its job will be added by the sweep',
+          )
+        })
+      }
+      span?.end(accepted)
+      return accepted
+    } catch (error) {
+      span?.end(undefined, error)
+      throw error
     }
-    return accepted
   }
 }

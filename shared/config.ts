@@ -4,6 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { z } from 'zod'
+import { secretsInOtlpHeaders } from './otlp-headers.ts'
 import { pkcs8From } from './private-key.ts'
 import { SHORTEST_SECRET } from './redact.ts'
 import { type Secret, secretFromFile, secretFromValue, secretsIn } from './secret.ts'
@@ -111,6 +112,17 @@ const settingsSchema = z.object({
   SPOOL_DIR: z.string().min(1).optional(),
   METRICS_TARGET_LABELS: flag.default(false),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  // OpenTelemetry's own, often there for other programs too: what is wrong in them is told of and stops nothing.
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z.string().optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: z.string().default('http/protobuf'),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: z.string().optional(),
+  OTEL_SERVICE_NAME: z.string().default('promotion-relay'),
+  OTEL_RESOURCE_ATTRIBUTES: z.string().optional(),
+  OTEL_TRACES_SAMPLER: z.string().default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: z.string().optional(),
+  OTEL_TRACES_EXPORTER: z.string().default('otlp'),
+  OTEL_SDK_DISABLED: z.string().default('false'),
 })
 
 /** Settings that may come as `NAME_FILE` and never show. */
@@ -124,10 +136,15 @@ const SECRET_NAMES = [
   'MLFLOW_TRACKING_TOKEN',
   'MLFLOW_TRACKING_PASSWORD',
   'MLFLOW_WEBHOOK_SECRET',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
 ] as const
 /** Two, separated by a comma, while one takes the other's place. */
 const WEBHOOK_SECRETS: readonly string[] = ['GITHUB_WEBHOOK_SECRET', 'MLFLOW_WEBHOOK_SECRET']
 type SecretName = (typeof SECRET_NAMES)[number]
+/** Headers with keys in them, in a form of their own. */
+const OTLP_HEADERS = ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'] as const
+const OTLP_ENDPOINTS = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] as const
 
 export type Settings = z.output<typeof settingsSchema> & Readonly<Partial<Record<SecretName, Secret>>>
 
@@ -237,6 +254,7 @@ function secretOf(env: Environment, name: SecretName, problems: string[]): Secre
         : undefined
   if (!secret) return undefined
   const text = secret.read()
+  if (OTLP_HEADERS.some((one) => one === name)) return secret
   if (text.length < SHORTEST_SECRET)
     problems.push(`${name} must be at least ${SHORTEST_SECRET} characters long`)
   else if (name === 'REDIS_URL' && !/^rediss?:\/\//.test(text))
@@ -275,20 +293,33 @@ function given(env: Environment, name: string): string | undefined {
   return value === '' ? undefined : value
 }
 
-/** All secrets that are set, for the redactor; the password inside `REDIS_URL` and each webhook secret also by itself. */
+/** All secrets that are set, for the redactor; also by itself each that is part of a setting. */
 export function secretsOf(settings: Settings): Secret[] {
   const given = SECRET_NAMES.flatMap((name) => settings[name] ?? [])
-  const { REDIS_URL: url } = settings
-  const within: Secret[] = []
-  if (url) within.push({ name: 'password in REDIS_URL', read: () => passwordIn(url.read()) })
-  for (const webhook of [settings.GITHUB_WEBHOOK_SECRET, settings.MLFLOW_WEBHOOK_SECRET]) {
-    for (const place of webhook ? [0, 1] : [])
-      within.push({
-        name: `secret ${place + 1} in ${webhook?.name}`,
-        read: () => secretsIn(webhook?.read() ?? '')[place] ?? '',
-      })
-  }
-  return [...given, ...within]
+  const endpoints = OTLP_ENDPOINTS.flatMap((name) => {
+    const url = settings[name]
+    return url === undefined ? [] : partsOf({ name, read: () => url }, 1, (text) => [passwordIn(text)])
+  })
+  return [
+    ...given,
+    ...partsOf(settings.REDIS_URL, 1, (url) => [passwordIn(url)]),
+    ...partsOf(settings.GITHUB_WEBHOOK_SECRET, 2, secretsIn),
+    ...partsOf(settings.MLFLOW_WEBHOOK_SECRET, 2, secretsIn),
+    ...OTLP_HEADERS.flatMap((name) => partsOf(settings[name], MOST_OTLP_SECRETS, secretsInOtlpHeaders)),
+    ...endpoints,
+  ]
+}
+
+/** Of five headers: more than anybody who receives traces asks for. */
+const MOST_OTLP_SECRETS = 15
+
+/** Read anew each time, as the whole is. */
+function partsOf(whole: Secret | undefined, most: number, partsIn: (text: string) => string[]): Secret[] {
+  if (!whole) return []
+  return Array.from({ length: most }, (_, place) => ({
+    name: `part ${place + 1} of ${whole.name}`,
+    read: () => partsIn(whole.read())[place] ?? '',
+  }))
 }
 
 function passwordIn(url: string): string {

@@ -28,6 +28,7 @@ import {
 } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
 import type { Secret } from '../shared/secret.ts'
+import type { Tracing } from '../shared/tracing.ts'
 import { createWake } from '../shared/wake.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
 import { health } from '../worker/ops/health.ts'
@@ -42,6 +43,7 @@ export interface ServeOptions {
   apiToken: Secret
   opsPassword: Secret
   registry: Registry
+  tracing?: Tracing | undefined
   log: Logger
   /** Every answer and page says so. */
   simulated?: boolean
@@ -69,6 +71,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const accept = createAccept({
     ledger,
     enqueue: (promotion, job) => addPromotedJob(promotions, promotion, job),
+    tracing: options.tracing,
     log,
   })
 

@@ -28,6 +28,7 @@ import { showSample } from './sample.ts'
 import { type RunningServer, serve } from './serve.ts'
 import { claimForSimulation, refuseSimulated } from './simulated-ledger.ts'
 import { SIMULATED_REPOSITORY, startSimulatorProcess } from './simulator-process.ts'
+import type { RunningTracing } from './start-tracing.ts'
 
 export interface UpOptions {
   env: Environment
@@ -37,6 +38,7 @@ export interface UpOptions {
   terminal: boolean
   /** Made once the secrets are known. */
   openLog(settings: Settings, secrets: readonly Secret[]): { log: Logger; redact: Redactor }
+  openTraces(settings: Settings, log: Logger, redact: Redactor): Promise<RunningTracing>
   signal: AbortSignal
   /** Only a restart helps: see the watchdog. */
   onStuck(): void
@@ -70,7 +72,7 @@ type Started = { ok: true } | { ok: false; problems: string[] }
 
 /** Each thing that it starts puts its own end into `teardown`. */
 async function start(
-  { env, print, terminal, openLog, signal, onStuck, deployExisting = false }: UpOptions,
+  { env, print, terminal, openLog, openTraces, signal, onStuck, deployExisting = false }: UpOptions,
   teardown: (() => Promise<unknown>)[],
 ): Promise<Started> {
   const refuse = (...problems: string[]): Started => ({ ok: false, problems })
@@ -127,6 +129,8 @@ async function start(
   const apiToken = settings.RELAY_API_TOKEN ?? secretFromValue('RELAY_API_TOKEN', generated.RELAY_API_TOKEN)
   const opsPassword = settings.OPS_PASSWORD ?? secretFromValue('OPS_PASSWORD', generated.OPS_PASSWORD)
   const { log, redact } = openLog(settings, [apiToken, opsPassword])
+  const traces = await openTraces(settings, log, redact)
+  teardown.push(traces.close)
 
   const registry = new Registry()
   const server = await listen()
@@ -138,6 +142,7 @@ async function start(
     settings,
     redact,
     metrics,
+    tracing: traces.tracing,
     log,
     name: `up-${process.pid}`,
     onStuck,
@@ -190,6 +195,7 @@ async function start(
           apiToken,
           opsPassword,
           registry,
+          tracing: traces.tracing,
           log,
           simulated,
           deployExisting,

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import type { Settings } from '../shared/config.ts'
 import type { Logger } from '../shared/logger.ts'
 import type { Redactor } from '../shared/redact.ts'
+import type { Tracing } from '../shared/tracing.ts'
 import { health } from '../worker/ops/health.ts'
 import { warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { createWorkerMetrics } from '../worker/ops/worker-metrics.ts'
@@ -14,6 +15,7 @@ export interface WorkOptions {
   redisUrl: string
   settings: Settings
   redact: Redactor
+  tracing?: Tracing | undefined
   log: Logger
   name: string
   /** Only a restart helps: see the watchdog. */
@@ -25,13 +27,14 @@ export async function work({
   redisUrl,
   settings,
   redact,
+  tracing,
   log,
   name,
   onStuck,
 }: WorkOptions): Promise<Pick<RunningWorker, 'close'> & { url: string }> {
   const registry = new Registry()
   const metrics = createWorkerMetrics(registry)
-  const worker = await runWorker({ redisUrl, settings, redact, metrics, log, name, onStuck })
+  const worker = await runWorker({ redisUrl, settings, redact, metrics, tracing, log, name, onStuck })
   warnOfRedis(worker.redis, log)
   const app = Fastify({ logger: false })
   await app.register(health, { redis: worker.redis, registry, stuck: worker.stuck, log })

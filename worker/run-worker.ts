@@ -27,6 +27,7 @@ import {
 import { every } from '../shared/recurring.ts'
 import type { Redactor } from '../shared/redact.ts'
 import { connectForWorker } from '../shared/redis/connect.ts'
+import type { Tracing } from '../shared/tracing.ts'
 import { createWake } from '../shared/wake.ts'
 import { createProber } from './circuits/prober.ts'
 import { consumeDeadLetters } from './dead-letters/consume.ts'
@@ -53,6 +54,7 @@ export interface WorkerOptions {
   settings: Settings
   redact: Redactor
   metrics: WorkerMetrics
+  tracing?: Tracing | undefined
   log: Logger
   /** Shown in timelines and log lines. */
   name: string
@@ -88,7 +90,8 @@ const WITHOUT_REDIS_MS = 1_000
 const CUT_OFF_LOOK_MS = 100
 
 export async function runWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { redisUrl, settings, redact, metrics, log, name, pauses = PAUSES, readScript, onStuck } = options
+  const { redisUrl, settings, redact, metrics, tracing, log, name, pauses = PAUSES } = options
+  const { readScript, onStuck } = options
   const teardown: (() => Promise<unknown>)[] = []
   const connections: Redis[] = []
   const connect = () => {
@@ -127,6 +130,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
   const accept = createAccept({
     ledger,
     log,
+    tracing,
     enqueue: (one, job) => addPromotedJob(queues.promotions, one, job),
   })
 
@@ -177,6 +181,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     wake,
     circuitsChanged,
     observe: metrics.attempt,
+    tracing,
     log,
     worker: name,
     sendDeadlineMs: pauses.sendDeadlineMs,
@@ -205,6 +210,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     withoutApproval: settings.LATENCY_WITHOUT_APPROVAL,
     wake,
     observe: metrics.deployment,
+    tracing,
     now: Date.now,
   }
   const look = createFollow(followDeps)

@@ -14,6 +14,7 @@ import { asConnection, bullPrefix, PROMOTIONS } from '../../shared/queues.ts'
 import { createRedactor } from '../../shared/redact.ts'
 import { KEY_PREFIX } from '../../shared/redis/connect.ts'
 import { type Secret, secretFromValue } from '../../shared/secret.ts'
+import type { Tracing } from '../../shared/tracing.ts'
 import { serve } from '../../standalone/serve.ts'
 import { testRedis } from '../support/test-redis.ts'
 
@@ -44,6 +45,7 @@ export interface SetupOptions {
   env?: object
   simulated?: boolean
   deployExisting?: boolean
+  tracing?: Tracing | undefined
   /** A secret that reads `TOKEN` by default. */
   apiToken?: Secret
   /** Takes what ends it; the end of the test by default. */
@@ -74,6 +76,7 @@ export async function setup({ atEnd = onTestFinished, ...options }: SetupOptions
     apiToken,
     opsPassword,
     registry,
+    tracing: options.tracing,
     log,
     simulated: options.simulated ?? false,
     deployExisting: options.deployExisting ?? false,

@@ -23,6 +23,7 @@ import {
 } from '../../shared/queues.ts'
 import { createRedactor } from '../../shared/redact.ts'
 import { connectForWorker } from '../../shared/redis/connect.ts'
+import type { Tracing } from '../../shared/tracing.ts'
 import type { RateLimit } from '../../worker/github/rate-limit.ts'
 import { PAUSES, type Pauses } from '../../worker/pauses.ts'
 import { type RunningWorker, runWorker } from '../../worker/run-worker.ts'
@@ -39,6 +40,7 @@ export interface RelayOptions {
   workers?: number
   /** A Redis of the test's own; the shared one's test database by default. */
   redisUrl?: string
+  tracing?: Tracing | undefined
 }
 
 export interface LogLine {
@@ -173,6 +175,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
           rateLimit: (limit) => void told.limits.push(limit),
           tokenExpiry: (atMs) => void told.expiries.push(atMs),
         },
+        tracing: options.tracing,
         log: createLogger({ level: 'debug', redact, destination }),
         name: `worker-${++workers}`,
         pauses: { ...QUICK, ...options.pauses, ...pauses },

@@ -103,6 +103,11 @@ describe('defaults', () => {
       DATA_DIR: '.relay',
       METRICS_TARGET_LABELS: false,
       LOG_LEVEL: 'info',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+      OTEL_SERVICE_NAME: 'promotion-relay',
+      OTEL_TRACES_SAMPLER: 'parentbased_always_on',
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_SDK_DISABLED: 'false',
     })
   })
 
@@ -541,6 +546,30 @@ describe('secrets', () => {
 
   test('without any there is nothing to redact', () => {
     expect(secretsOf(settingsOf({}))).toEqual([])
+  })
+})
+
+describe('OpenTelemetry', () => {
+  test('whatever its variables hold, they are no reason not to start: other programs have them too', () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317',
+      OTEL_EXPORTER_OTLP_HEADERS: 'a=b, authorization=Basic dXNlcjpwdw==',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+      OTEL_TRACES_SAMPLER: 'jaeger_remote',
+      OTEL_SDK_DISABLED: 'maybe',
+    }
+    expect(problemsOf(env)).toEqual([])
+  })
+
+  test('each value in its headers is a secret, as it is written and as it is sent, and so is a password in an address', () => {
+    const settings = settingsOf({
+      OTEL_EXPORTER_OTLP_HEADERS: 'api-key=key-of-all, authorization=Bearer%20token%2Fof-all',
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE: file('x=one,y=key-of-traces\n'),
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'https://user:pass-of-endpoint@collector:4318',
+    })
+    const redact = createRedactor(secretsOf(settings))
+    const shown = ['key-of-all', 'token%2Fof-all', 'token/of-all', 'key-of-traces', 'pass-of-endpoint']
+    expect(redact(shown.join(' | '))).toBe(shown.map(() => '[redacted]').join(' | '))
   })
 })
 

@@ -26,6 +26,7 @@ import type {
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { traceIdIn } from '../../shared/trace-context.ts'
+import type { Tracing } from '../../shared/tracing.ts'
 import type { DispatchAnswer, DispatchCall, Repository } from '../github/client.ts'
 import { createDeadline } from '../github/deadline.ts'
 import { decide, type Policy } from './decide.ts'
@@ -62,6 +63,7 @@ export interface HandleDeps {
   /** Shows an open circuit among the dead letters, and takes closed ones away. */
   circuitsChanged(change: CircuitChange): Promise<void>
   observe(seen: { outcome: string; waitedMs?: number }): void
+  tracing?: Pick<Tracing, 'dispatch'> | undefined
   log: Logger
   worker: string
   /** Time from before the claim until the request is written, ms. */
@@ -143,7 +145,19 @@ export function createHandle(deps: HandleDeps): Handle {
       ...(outcome.kind === 'adjusted' ? { adjust: { scope, fields: fieldsToRemember(outcome.drop) } } : {}),
     }
     const recorded = await ledger.recordOutcome(end)
-    tell(about, outcome, recorded, { status, tookMs: deps.now() - startedAt, requestId: requestIdOf(answer) })
+    const endedAt = deps.now()
+    const requestId = requestIdOf(answer)
+    tell(about, outcome, recorded, { status, tookMs: endedAt - startedAt, requestId })
+    deps.tracing?.dispatch({
+      promotion,
+      end,
+      followedBy: recorded.kind,
+      route,
+      worker,
+      requestId,
+      startedAt,
+      endedAt,
+    })
     if (recorded.kind === 'track') await deps.follow(promotion, recorded.job)
     if (recorded.opened || recorded.closed) await deps.circuitsChanged(recorded)
     return finish(id, recorded, outcome.detail)

@@ -9,6 +9,7 @@ import type { Searching } from '../../shared/ledger/read.ts'
 import { rollbackIdOf } from '../../shared/ledger/rollback-id.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { traceIdIn } from '../../shared/trace-context.ts'
+import type { Tracing } from '../../shared/tracing.ts'
 import type { Github, Repository, Run } from '../github/client.ts'
 import { findRun } from './find-run.ts'
 
@@ -35,6 +36,7 @@ export interface FollowDeps {
   withoutApproval?: boolean
   wake(next: Wake): Promise<void>
   observe(ended: Times & { conclusion: string }): void
+  tracing?: Pick<Tracing, 'deployment'> | undefined
   log: Logger
   now(): number
 }
@@ -97,6 +99,7 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
       const left = deps.withoutApproval ? (finished.waitedMs ?? 0) : 0
       observe(end, { ...finished, sinceAcceptedMs: finished.sinceAcceptedMs - left })
       tell(promotion, end, finished)
+      trace(promotion, end, finished)
     }
     if (finished.wake) await deps.wake(finished.wake)
     if (!finished.finished && finished.state === 'dispatched')
@@ -161,6 +164,17 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
   function observe({ conclusion }: RunEnd, { sinceAcceptedMs, toStartMs, ranMs }: Times) {
     const ran = toStartMs === undefined || ranMs === undefined ? {} : { toStartMs, ranMs }
     deps.observe({ conclusion, sinceAcceptedMs, ...ran })
+  }
+
+  function trace(
+    promotion: Promotion,
+    end: RunEnd,
+    { sinceAcceptedMs, toStartMs, waitedMs = 0 }: Times & { waitedMs?: number },
+  ) {
+    const endedAt = promotion.acceptedAt + sinceAcceptedMs
+    const dispatchedAt = promotion.dispatchedAt ?? endedAt
+    const startedAt = toStartMs === undefined ? undefined : dispatchedAt + toStartMs
+    deps.tracing?.deployment({ promotion, end, dispatchedAt, startedAt, endedAt, waitedMs })
   }
 
   function tell(
