@@ -21,9 +21,9 @@ test('version 6 fails after live 5: 5 is deployed once more, 6 is held back unti
   relay.simulator.hold(undefined, 'in_progress')
   const six = await relay.promote('6')
   await until('it runs', () => relay.simulator.runs.length === 2)
+  relay.simulator.setLife({ conclusion: 'success' })
   relay.simulator.release()
   expect(await relay.ends(six)).toMatchObject({ state: 'failed' })
-  relay.simulator.setLife({ conclusion: 'success' })
 
   const back = await rollbackOf(six)
   expect(await relay.ends(back)).toMatchObject({ version: '5', parent: six, liveBefore: '5' })
@@ -55,9 +55,9 @@ test('with version 7 accepted meanwhile, 7 goes, and nothing is rolled back', as
   const six = await relay.promote('6')
   await until('it runs', () => relay.simulator.runs.length === 2)
   const seven = await relay.promote('7')
+  relay.simulator.setLife({ conclusion: 'success' })
   relay.simulator.release()
   await relay.ends(six)
-  relay.simulator.setLife({ conclusion: 'success' })
 
   await relay.ends(seven)
   await relay.idle()
