@@ -83,6 +83,8 @@ export interface Promotion {
   parent?: string
   /** The promotion that put the version back that was live, since this one's deployment failed. */
   rolledBackBy?: string
+  /** Of a deployed one: the version that was live until then. */
+  replaced?: string
   runId?: string
   runUrl?: string
   runStatus?: string
@@ -136,6 +138,7 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     ...optional('supersededBy', asText),
     ...optional('parent', asText),
     ...optional('rolledBackBy', asText),
+    ...optional('replaced', asText),
     ...optional('runId', asText),
     ...optional('runUrl', asText),
     ...optional('runStatus', asText),

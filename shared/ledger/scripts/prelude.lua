@@ -19,6 +19,8 @@ local MAY_BECOME = {
   dead_lettered = { accepted = true, superseded = true },
 }
 local TERMINAL = { deployed = true, failed = true, cancelled = true, timed_out = true, superseded = true, skipped = true }
+-- Not an end, and news all the same.
+local TOLD = { dispatched = true, unresolved = true, dead_lettered = true }
 
 local function key(kind, name)
   return prefix .. ':' .. kind .. (name and (':' .. name) or '')
@@ -86,6 +88,12 @@ local function end_doubt(p)
   update(p, { doubt = '' })
 end
 
+-- News for those who want to know (worker/feedback). The number makes it one of its kind: a state may come twice.
+local function announce(p, state)
+  local n = redis.call('HINCRBY', key('promotion', p.id), 'news', 1)
+  redis.call('ZADD', key('news'), now, p.id .. ' ' .. state .. ' ' .. int(n))
+end
+
 -- Moves a promotion to another state, which ends a doubt; fields are stored with it. Refuses what the table above does not know.
 local function move(p, to, fields)
   local from = p.state
@@ -101,8 +109,11 @@ local function move(p, to, fields)
   fields.since = now
   fields.wait = ''
   if TERMINAL[to] then fields.endedAt = now end
+  -- Before `live` moves.
+  if to == 'deployed' then fields.replaced = redis.call('HGET', key('target', p.target), 'live') or '' end
   if TERMINAL[to] or to == 'dead_lettered' then redis.call('SREM', key('unsure', p.target), p.id) end
   update(p, fields)
+  if TERMINAL[to] or TOLD[to] then announce(p, to) end
 end
 
 -- The stop on a target. A person's (`kind`) stops all of its promotions; either kind may block versions that were
