@@ -37,7 +37,7 @@ export interface DeadLetterData {
   invalid?: unknown
 }
 
-const NEXT = {
+export const NEXT = {
   dead_lettered: 'Mend the cause, then press Retry: it is redriven through the ledger.',
   unresolved:
     'A run may have been started. Look at the workflow runs, then: promotion-relay resolve ID --run RUN, or --absent. Retry looks for the run again and never sends.',
