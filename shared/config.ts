@@ -4,6 +4,8 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { z } from 'zod'
+import { feedbackProblems, secretPartOf, secretProblem } from './feedback-settings.ts'
+import { MLFLOW_OWN, mlflowProblems, REGISTRY_NAMES } from './mlflow-settings.ts'
 import { secretsInOtlpHeaders } from './otlp-headers.ts'
 import { pkcs8From } from './private-key.ts'
 import { SHORTEST_SECRET } from './redact.ts'
@@ -101,13 +103,28 @@ const settingsSchema = z.object({
   CANCEL_WAITING_RUNS: flag.default(true),
   ROLLBACK_ON_FAILURE: flag.default(false),
   LATENCY_WITHOUT_APPROVAL: flag.default(false),
-  MLFLOW_TRACKING_URI: httpUrl.optional(),
-  MLFLOW_TRACKING_USERNAME: words(255).optional(),
   MLFLOW_ALIASES: environmentsByName,
   MLFLOW_STAGES: environmentsByName,
   MLFLOW_TAGS: environmentsByName,
   MLFLOW_ACCURACY_METRIC: words(250).default('accuracy'),
   REGISTRY_INTERVAL_SECONDS: positive('seconds', 86_400).default(60),
+  MLFLOW_FEEDBACK: flag.default(false),
+  MLFLOW_TRACKING_URI: httpUrl.optional(),
+  MLFLOW_TRACKING_USERNAME: words(255).optional(),
+  MLFLOW_DEPLOYED_ALIAS: z
+    .string()
+    .regex(
+      /^(?:[A-Za-z0-9_-]|\{environment\}){1,200}$/,
+      "may hold letters, digits, '_', '-' and {environment} only",
+    )
+    .refine((alias) => !/^(latest|v\d+)$/i.test(alias), 'is a name that MLflow keeps for itself')
+    .optional(),
+  FEEDBACK_WEBHOOK_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
+    .refine((url) => !/^[^/]*\/\/[^/]*@|#/.test(url), 'must not hold a user or a fragment')
+    .optional(),
+  FEEDBACK_ALLOW_PRIVATE: flag.default(false),
+  FEEDBACK_AT_DISPATCH: flag.default(false),
   DATA_DIR: z.string().min(1).default('.relay'),
   SPOOL_DIR: z.string().min(1).optional(),
   METRICS_TARGET_LABELS: flag.default(false),
@@ -130,6 +147,10 @@ const SECRET_NAMES = [
   'GITHUB_TOKEN',
   'GITHUB_APP_PRIVATE_KEY',
   'GITHUB_WEBHOOK_SECRET',
+  'MLFLOW_TRACKING_TOKEN',
+  'MLFLOW_TRACKING_PASSWORD',
+  'FEEDBACK_WEBHOOK_SECRET',
+  'CHAT_WEBHOOK_URL',
   'REDIS_URL',
   'RELAY_API_TOKEN',
   'OPS_PASSWORD',
@@ -147,9 +168,6 @@ const OTLP_HEADERS = ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_H
 const OTLP_ENDPOINTS = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] as const
 
 export type Settings = z.output<typeof settingsSchema> & Readonly<Partial<Record<SecretName, Secret>>>
-
-/** What in the model registry stands for which environment. */
-const REGISTRY_NAMES = ['MLFLOW_ALIASES', 'MLFLOW_STAGES', 'MLFLOW_TAGS'] as const
 
 const APP_NAMES = ['GITHUB_APP_ID', 'GITHUB_APP_PRIVATE_KEY', 'GITHUB_APP_INSTALLATION_ID'] as const
 
@@ -176,9 +194,10 @@ export function anyGithubSetting(env: Environment): boolean {
  */
 export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSettings {
   const problems: string[] = []
-  const followsRegistry = REGISTRY_NAMES.some((name) => given(all, name) !== undefined)
-  // MLflow's own variables may be set for MLflow's own sake, to what only its client understands.
-  const isUsed = (name: string) => followsRegistry || !/^MLFLOW_TRACKING_/.test(name)
+  const isOn = (name: 'ENABLE_CD_TRIGGER' | 'MLFLOW_FEEDBACK' | 'FEEDBACK_ALLOW_PRIVATE') =>
+    flag.safeParse(given(all, name)).data ?? false
+  const isFollowed = REGISTRY_NAMES.some((name) => given(all, name) !== undefined)
+  const isUsed = (name: string) => isOn('MLFLOW_FEEDBACK') || isFollowed || !MLFLOW_OWN.test(name)
   const env: Environment = Object.fromEntries(Object.entries(all).filter(([name]) => isUsed(name)))
   const parsed = settingsSchema.safeParse(
     Object.fromEntries(Object.keys(settingsSchema.shape).map((name) => [name, given(env, name)])),
@@ -188,7 +207,7 @@ export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSe
   }
   const secrets: Partial<Record<SecretName, Secret>> = {}
   for (const name of SECRET_NAMES) {
-    const secret = secretOf(env, name, problems)
+    const secret = secretOf(env, name, problems, isOn('FEEDBACK_ALLOW_PRIVATE'))
     if (secret) secrets[name] = secret
   }
   const has = (name: string) => given(env, name) !== undefined || given(env, `${name}_FILE`) !== undefined
@@ -201,23 +220,15 @@ export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSe
     ask('RELAY_API_TOKEN', 'the token that callers of the API send')
     ask('OPS_PASSWORD', 'the log-in of the dashboard at /queues')
   }
-  if (followsRegistry && needs.length > 0) {
-    ask('MLFLOW_TRACKING_URI', 'the registry that MLFLOW_ALIASES, MLFLOW_TAGS or MLFLOW_STAGES speak of')
-    const user = has('MLFLOW_TRACKING_USERNAME')
-    if (user !== has('MLFLOW_TRACKING_PASSWORD'))
-      ask(user ? 'MLFLOW_TRACKING_PASSWORD' : 'MLFLOW_TRACKING_USERNAME', 'MLflow takes both or none')
-    if (user && has('MLFLOW_TRACKING_TOKEN'))
-      problems.push('MLFLOW_TRACKING_TOKEN and MLFLOW_TRACKING_USERNAME are both set: use one')
-    const environments = REGISTRY_NAMES.flatMap((name) => (parsed.success ? parsed.data[name] : []))
-    const twice = environments.find(({ environment }, at) =>
-      environments.some((other, place) => place < at && other.environment === environment),
-    )
-    if (twice)
-      problems.push(
-        `${REGISTRY_NAMES.join(', ')} name the environment ${twice.environment} twice: one may say what goes there`,
-      )
+  if (needs.length > 0) {
+    const mappings = parsed.success ? REGISTRY_NAMES.flatMap((name) => parsed.data[name]) : []
+    problems.push(...mlflowProblems({ isTold: isOn('MLFLOW_FEEDBACK'), isFollowed, mappings, has }))
   }
-  if (needs.includes('dispatch') && enabled(env)) {
+  if (needs.includes('dispatch')) {
+    const text = (name: string) => given(env, name)
+    problems.push(...feedbackProblems({ allowPrivate: isOn('FEEDBACK_ALLOW_PRIVATE'), has, text }))
+  }
+  if (needs.includes('dispatch') && isOn('ENABLE_CD_TRIGGER')) {
     const why = 'ENABLE_CD_TRIGGER is on'
     ask('GITHUB_REPO_OWNER', why)
     ask('GITHUB_REPO_NAME', why)
@@ -235,11 +246,12 @@ export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSe
   return { ok: true, settings: { ...parsed.data, ...secrets } }
 }
 
-function enabled(env: Environment): boolean {
-  return flag.safeParse(given(env, 'ENABLE_CD_TRIGGER')).data ?? false
-}
-
-function secretOf(env: Environment, name: SecretName, problems: string[]): Secret | undefined {
+function secretOf(
+  env: Environment,
+  name: SecretName,
+  problems: string[],
+  allowPrivate: boolean,
+): Secret | undefined {
   const value = given(env, name)
   const path = given(env, `${name}_FILE`)
   if (value !== undefined && path !== undefined) {
@@ -266,6 +278,9 @@ function secretOf(env: Environment, name: SecretName, problems: string[]): Secre
     if (each.length > 2) problems.push(`${name} must be one secret, or two separated by a comma`)
     else if (each.some((one) => one.length < SHORTEST_SECRET))
       problems.push(`each secret in ${name} must be at least ${SHORTEST_SECRET} characters long`)
+  } else {
+    const problem = secretProblem(name, text, allowPrivate)
+    if (problem) problems.push(`${name} ${problem}`)
   }
   return secret
 }
@@ -300,11 +315,15 @@ export function secretsOf(settings: Settings): Secret[] {
     const url = settings[name]
     return url === undefined ? [] : partsOf({ name, read: () => url }, 1, (text) => [passwordIn(text)])
   })
+  const keysIn = (text: string) => secretsIn(text).map((secret) => secret.replace(/^whsec_/, ''))
   return [
     ...given,
     ...partsOf(settings.REDIS_URL, 1, (url) => [passwordIn(url)]),
     ...partsOf(settings.GITHUB_WEBHOOK_SECRET, 2, secretsIn),
     ...partsOf(settings.MLFLOW_WEBHOOK_SECRET, 2, secretsIn),
+    ...partsOf(settings.FEEDBACK_WEBHOOK_SECRET, 2, secretsIn),
+    ...partsOf(settings.FEEDBACK_WEBHOOK_SECRET, 2, keysIn),
+    ...partsOf(settings.CHAT_WEBHOOK_URL, 1, (url) => [secretPartOf(url)]),
     ...OTLP_HEADERS.flatMap((name) => partsOf(settings[name], MOST_OTLP_SECRETS, secretsInOtlpHeaders)),
     ...endpoints,
   ]

@@ -13,6 +13,7 @@ import type { RunEvent } from './run-event.ts'
 export const PROMOTIONS = 'promotions'
 export const TRACKING = 'tracking'
 export const DEAD_LETTERS = 'dead-letters'
+export const FEEDBACK = 'feedback'
 /** Name of the jobs in `promotions`. */
 export const PROMOTED = 'promoted'
 /** Names of the jobs in `tracking`. */
@@ -77,6 +78,11 @@ export function trackingJobId(promotionId: string, job: number): string {
 
 export function deadLetterJobId(promotionId: string, deadLetter: number): string {
   return `dl-${promotionId}-${deadLetter}`
+}
+
+/** @param news one of its kind; see `News.id` */
+export function feedbackJobId(sink: string, news: string): string {
+  return `feedback-${sink}-${news}`
 }
 
 /** The scope is a path, and ids must not hold a colon: its digest stands for it. */

@@ -23,6 +23,7 @@ import {
   addRunEventJob,
   createQueue,
   DEAD_LETTERS,
+  FEEDBACK,
   PROMOTIONS,
   TRACKING,
 } from '../shared/queues.ts'
@@ -61,7 +62,7 @@ export interface RunningServer {
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { redisUrl, settings, registry, log, simulated = false } = options
   const redis = connectForProducer(redisUrl, log)
-  const queues = [PROMOTIONS, TRACKING, DEAD_LETTERS].map((name) => createQueue(name, redis))
+  const queues = [PROMOTIONS, TRACKING, DEAD_LETTERS, FEEDBACK].map((name) => createQueue(name, redis))
   for (const queue of queues)
     queue.on('error', (err) => log.debug({ err, queue: queue.name }, 'A queue reports a fault'))
   const [promotions, tracking] = queues

@@ -32,6 +32,7 @@ export interface Pauses {
   presenceMs: number
   /** Promotions touched more recently are left to those who are at them. */
   settleMs: number
+  feedback: FeedbackPauses
   watchdog: {
     lookMs: number
     /** Waiting work without progress for this long: not ready. */
@@ -39,6 +40,19 @@ export interface Pauses {
     /** And for this long: the process ends, so that a fresh one takes its place. */
     exitMs: number
   }
+}
+
+export interface FeedbackPauses {
+  /** Between two looks for news. */
+  drainMs: number
+  /** For one call of a receiver, all of it. */
+  callMs: number
+  /** Before the first retry; it doubles, and up to half of it is left out at random. */
+  retryMs: number
+  /** Until what found its sink busy looks again. */
+  busyMs: number
+  /** For what is in the air when the worker is stopped. */
+  stopMs: number
 }
 
 const DISPATCH_TIMEOUT_MS = 30_000
@@ -60,5 +74,6 @@ export const PAUSES: Pauses = {
   probeMs: 5_000,
   presenceMs: 15_000,
   settleMs: 10_000,
+  feedback: { drainMs: 1_000, callMs: 15_000, retryMs: 45_000, busyMs: 1_000, stopMs: 3_000 },
   watchdog: { lookMs: 10_000, unreadyMs: 60_000, exitMs: 300_000 },
 }

@@ -1,5 +1,5 @@
 /**
- * A worker put together: the three consumers, the sweep, and what they share. Each part adds its own teardown;
+ * A worker put together: its consumers, the sweep, and what they share. Each part adds its own teardown;
  * `close` undoes them in reverse, within a deadline, letting what is in the air finish.
  */
 import { randomUUID } from 'node:crypto'
@@ -35,6 +35,7 @@ import { createDeadLetters } from './dead-letters/dead-letters.ts'
 import { consumePromotions } from './dispatch/consume.ts'
 import { createHandle } from './dispatch/handle.ts'
 import { createIntake } from './dispatch/intake.ts'
+import { runFeedback } from './feedback/run-feedback.ts'
 import { chooseCredentials } from './github/choose-credentials.ts'
 import { createGithub } from './github/client.ts'
 import { watchAnswers } from './github/watch-answers.ts'
@@ -268,6 +269,12 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
   const stalls = { lockDuration: pauses.lockMs, stalledInterval: pauses.stalledCheckMs }
   // Their calls are short: what a dead worker left is given away sooner.
   const shortStalls = { ...stalls, lockDuration: pauses.lockMs / 2 }
+  const feedback = runFeedback({
+    ...{ redis, connect, settings, reader, redact, metrics, log, stalls: shortStalls },
+    scope: route.enabled ? scope : undefined,
+    pauses: pauses.feedback,
+    lease: (ms) => lease('feedback', ms),
+  })
   const consumers = [
     consumePromotions({
       connection: connect(),
@@ -298,10 +305,12 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
       probe: prober.probeNow,
       log,
     }),
+    ...feedback.consumers,
   ]
   teardown.push(async () => {
     await Promise.all(consumers.map((consumer) => consumer.close()))
   })
+  teardown.push(feedback.stop)
   const watchdog = createWatchdog({ queue: queues.promotions, log, ...pauses.watchdog, onStuck })
   consumers[0]?.on('active', watchdog.progress)
   const brokeOff = (what: string) => (err: unknown) => log.warn({ err }, `${what} broke off; it comes again`)

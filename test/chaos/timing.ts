@@ -62,6 +62,7 @@ export function timingAt(pace: number): Timing {
       probeMs: scaled(PAUSES.probeMs),
       presenceMs: scaled(PAUSES.presenceMs),
       settleMs: scaled(PAUSES.settleMs),
+      feedback: { ...PAUSES.feedback, drainMs: scaled(PAUSES.feedback.drainMs) },
       watchdog: { lookMs: 1_000, unreadyMs: 10_000, exitMs: 30_000 },
     },
     patienceMs,

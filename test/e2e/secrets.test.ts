@@ -6,6 +6,7 @@ import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Fault, startSimulator } from '../github-simulator/simulator.ts'
 import { startPrivateRedis } from '../support/private-redis.ts'
+import { openReceiver, type Received } from '../support/receiver.ts'
 import { until } from '../support/until.ts'
 import { LAUNCHER, NODE, type Program, run, startProgram, temporaryDir } from '../support/up.ts'
 
@@ -18,11 +19,15 @@ const SENTINEL = {
   ops: 'sentinel-ops"p@ss/w%rd:0005',
   redis: 'sentinel-redis"p@ss/w%rd:0006',
   key: '-----BEGIN-sentinel-private-key-0007-----',
+  signing: `whsec_${Buffer.from('sentinel-signing-secret.0008').toString('base64')}`,
+  signingKey: 'sentinel-signing-secret.0008',
+  chatPath: '/services/T0/sentinel-of-the-chat-0009',
+  mlflow: 'sentinel-mlflow"p@ss/w%rd:0010',
 } as const
 
 /** As it is, in an address, and in base64 by itself and as a log-in. */
 function forms(secret: string): string[] {
-  const base64 = [secret, `ops:${secret}`].map((text) =>
+  const base64 = [secret, `ops:${secret}`, `relay:${secret}`].map((text) =>
     Buffer.from(text).toString('base64').replace(/=+$/, ''),
   )
   return [secret, encodeURIComponent(secret), ...base64]
@@ -75,7 +80,21 @@ test('no secret is in Redis, in a log, on a page, in a metric or in a problem, w
   onTestFinished(simulator.close)
   const tokenFile = path.join(dir, 'token')
   writeFileSync(tokenFile, `${SENTINEL.token}\n`)
+  // Whoever is told sends back what it was sent, and takes nothing.
+  const told = await openReceiver()
+  told.answer = ({ path: asked, headers, text }: Received) => ({
+    status: 422,
+    body: `at ${asked} you sent ${headers.authorization} ${text.slice(0, 40)}`,
+  })
   const shared = {
+    MLFLOW_FEEDBACK: 'true',
+    MLFLOW_TRACKING_URI: told.url,
+    MLFLOW_TRACKING_USERNAME: 'relay',
+    MLFLOW_TRACKING_PASSWORD: SENTINEL.mlflow,
+    FEEDBACK_WEBHOOK_URL: `${told.url}/events`,
+    FEEDBACK_WEBHOOK_SECRET: SENTINEL.signing,
+    CHAT_WEBHOOK_URL: `${told.url}${SENTINEL.chatPath}`,
+    FEEDBACK_ALLOW_PRIVATE: 'true',
     REDIS_URL: redisUrl,
     LOG_LEVEL: 'trace',
     GITHUB_TOKEN_FILE: tokenFile,
@@ -183,7 +202,11 @@ test('no secret is in Redis, in a log, on a page, in a metric or in a problem, w
   await ask(`${serverUrl}/queues`, { headers: { authorization: `${basic.authorization}x` } })
   const board = `${serverUrl}/queues/api`
   await ask(`${board}/redis/stats`, { headers: basic })
-  const names = ['promotions', 'tracking', 'dead-letters']
+  const names = ['promotions', 'tracking', 'dead-letters', 'feedback']
+  await until('everybody was told of something', () => {
+    const asked = new Set(told.received.map(({ path: where }) => where))
+    return asked.has('/events') && asked.has(SENTINEL.chatPath) && asked.size > 2
+  })
   let jobs = 0
   for (const name of names) {
     for (const queueState of ['latest', 'failed', 'delayed', 'completed', 'active', 'waiting']) {
@@ -204,6 +227,9 @@ test('no secret is in Redis, in a log, on a page, in a metric or in a problem, w
   expect(
     seen.some((page) => page.includes('you sent Bearer [redacted]') && page.includes('dead-letters')),
   ).toBe(true)
+  // Of the log-in what stands before the password may be told.
+  for (const words of [/at \[redacted\] you sent/, /you sent Basic \w*\[redacted\]/])
+    expect([words, seen.some((page) => words.test(page))]).toEqual([words, true])
 
   server.kill('SIGTERM')
   worker.kill('SIGTERM')

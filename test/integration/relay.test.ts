@@ -52,7 +52,7 @@ test('a promotion starts the CD workflow with exactly this request, once, and it
   ])
   expect(timeline.map(({ at }) => at)).toEqual(timeline.map(({ at }) => at).toSorted((a, b) => a - b))
   expect(await relay.reader.targets(10)).toMatchObject([{ model: 'fraud-detector', live: '5' }])
-  expect(relay.counted).toEqual({ attempts: ['dispatched'], deployments: ['success'] })
+  expect(relay.counted).toEqual({ attempts: ['dispatched'], deployments: ['success'], feedback: [] })
 })
 
 test('an upgrade goes out when what is live has ended, and says what was live', async () => {

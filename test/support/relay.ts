@@ -18,6 +18,7 @@ import {
   createQueue,
   DEAD_LETTERS,
   deadLetterJobId,
+  FEEDBACK,
   PROMOTIONS,
   TRACKING,
 } from '../../shared/queues.ts'
@@ -57,13 +58,13 @@ export interface Relay {
   readonly redis: Redis
   readonly ledger: Ledger
   readonly reader: LedgerReader
-  readonly queues: { promotions: Queue; tracking: Queue; deadLetters: Queue }
+  readonly queues: { promotions: Queue; tracking: Queue; deadLetters: Queue; feedback: Queue }
   /** What the workers logged. */
   readonly lines: LogLine[]
   /** What the workers counted: outcomes of attempts, conclusions of runs. */
-  readonly counted: { attempts: string[]; deployments: string[] }
+  readonly counted: { attempts: string[]; deployments: string[]; feedback: string[] }
   /** What the workers were told of the rate limit and of the token's end (ms since the epoch), in order. */
-  readonly told: { limits: RateLimit[]; expiries: (number | undefined)[] }
+  readonly told: { limits: RateLimit[]; expiries: (number | undefined)[]; off: Map<string, boolean> }
   startWorker(change?: { pauses?: Partial<Pauses>; env?: Environment }): Promise<RunningWorker>
   /** Promotes a version of `fraud-detector` that must be accepted. @returns its id */
   promote(version: string, more?: Partial<PromotionRequest>): Promise<string>
@@ -106,6 +107,7 @@ const QUICK: Pauses = {
   resolveMs: 50,
   sweepMs: 500,
   settleMs: 1_000,
+  feedback: { ...PAUSES.feedback, drainMs: 50, retryMs: 20, busyMs: 20 },
 }
 
 export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
@@ -120,8 +122,8 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   undo.push(simulator.close)
 
   const lines: LogLine[] = []
-  const counted = { attempts: [] as string[], deployments: [] as string[] }
-  const told = { limits: [] as RateLimit[], expiries: [] as (number | undefined)[] }
+  const counted = { attempts: [] as string[], deployments: [] as string[], feedback: [] as string[] }
+  const told: Relay['told'] = { limits: [], expiries: [], off: new Map() }
   const settingsWith = (env: Environment = {}) => {
     const given = { ...SETTINGS, REDIS_URL: redisUrl, GITHUB_API_URL: simulator.url, ...options.env, ...env }
     const loaded = loadSettings(given, ['redis', 'dispatch'])
@@ -143,6 +145,7 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
     promotions: queueNamed(PROMOTIONS),
     tracking: queueNamed(TRACKING),
     deadLetters: queueNamed(DEAD_LETTERS),
+    feedback: queueNamed(FEEDBACK),
   }
   const producer = createProducer({ redisUrl })
   undo.push(producer.close)
@@ -174,6 +177,8 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
           deployment: ({ conclusion }) => void counted.deployments.push(conclusion),
           rateLimit: (limit) => void told.limits.push(limit),
           tokenExpiry: (atMs) => void told.expiries.push(atMs),
+          feedback: ({ sink, result }) => void counted.feedback.push(`${sink} ${result}`),
+          feedbackOff: ({ sink, off }) => void told.off.set(sink, off),
         },
         tracing: options.tracing,
         log: createLogger({ level: 'debug', redact, destination }),

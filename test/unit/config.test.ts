@@ -100,6 +100,9 @@ describe('defaults', () => {
       MLFLOW_TAGS: [],
       MLFLOW_ACCURACY_METRIC: 'accuracy',
       REGISTRY_INTERVAL_SECONDS: 60,
+      MLFLOW_FEEDBACK: false,
+      FEEDBACK_ALLOW_PRIVATE: false,
+      FEEDBACK_AT_DISPATCH: false,
       DATA_DIR: '.relay',
       METRICS_TARGET_LABELS: false,
       LOG_LEVEL: 'info',
@@ -663,15 +666,15 @@ describe('the model registry', () => {
 
   test('needs an address, and both parts of a log-in or a token', () => {
     expect(problems({ MLFLOW_ALIASES: 'champion=production' })).toEqual([
-      'MLFLOW_TRACKING_URI is missing: the registry that MLFLOW_ALIASES, MLFLOW_TAGS or MLFLOW_STAGES speak of',
+      'MLFLOW_TRACKING_URI is missing: MLFLOW_ALIASES, MLFLOW_STAGES, MLFLOW_TAGS speak of its registry',
     ])
     expect(problems({ ...ALIASES, MLFLOW_TRACKING_USERNAME: 'relay' })).toEqual([
-      'MLFLOW_TRACKING_PASSWORD is missing: MLflow takes both or none',
+      'MLFLOW_TRACKING_PASSWORD is missing: MLFLOW_TRACKING_USERNAME is set',
     ])
     const login = { MLFLOW_TRACKING_USERNAME: 'relay', MLFLOW_TRACKING_PASSWORD: SENTINEL }
     expect(problems({ ...ALIASES, ...login })).toEqual([])
     expect(problems({ ...ALIASES, ...login, MLFLOW_TRACKING_TOKEN: SENTINEL })).toEqual([
-      'MLFLOW_TRACKING_TOKEN and MLFLOW_TRACKING_USERNAME are both set: use one',
+      'MLFLOW_TRACKING_TOKEN and MLFLOW_TRACKING_PASSWORD are both set: use one',
     ])
   })
 

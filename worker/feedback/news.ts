@@ -102,6 +102,8 @@ export function namedBy({ supersededBy, rolledBackBy, parent }: Promotion): stri
 }
 
 function reasonOf(promotion: Promotion, { state }: NewsEntry, step: TimelineEntry | undefined): string {
+  // How its run is by now belongs to what comes next.
+  if (state === 'dispatched') return 'GitHub took it'
   const then = { ...promotion, state, reason: String(step?.reason ?? promotion.reason) }
   return explain(then).slice(0, LONGEST_REASON).toWellFormed()
 }

@@ -4,6 +4,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
 import type { OutcomeKind } from '../dispatch/outcome.ts'
+import { RESULTS, type Result, SINK_NAMES, type SinkName } from '../feedback/sink.ts'
 
 export const PREFIX = 'promotion_relay_'
 
@@ -32,6 +33,9 @@ export interface WorkerMetrics {
   rateLimit(seen: { resource: string; limit: number; remaining: number; resetAtMs: number }): void
   /** Since the epoch, ms; undefined where the token has no end that GitHub tells of. */
   tokenExpiry(atMs: number | undefined): void
+  feedback(seen: { sink: SinkName; result: Result }): void
+  /** Its address has answered 410. */
+  feedbackOff(seen: { sink: SinkName; off: boolean }): void
 }
 
 export function createWorkerMetrics(registry: Registry): WorkerMetrics {
@@ -93,6 +97,22 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     registers,
   })
   tokenExpiry.set(Number.NaN)
+  const feedback = new Counter({
+    name: `${PREFIX}feedback_total`,
+    help: 'Tellings of news by sink and result, of this worker.',
+    labelNames: ['sink', 'result'],
+    registers,
+  })
+  const feedbackOff = new Gauge({
+    name: `${PREFIX}feedback_off`,
+    help: '1 where the address of a sink has answered 410: nothing is sent there any more.',
+    labelNames: ['sink'],
+    registers,
+  })
+  for (const sink of SINK_NAMES) {
+    for (const result of RESULTS) feedback.inc({ sink, result }, 0)
+    feedbackOff.set({ sink }, 0)
+  }
   return {
     attempt({ outcome, waitedMs }) {
       attempts.inc({ outcome })
@@ -113,5 +133,7 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     tokenExpiry(atMs = Number.NaN) {
       tokenExpiry.set(atMs / 1000)
     },
+    feedback: (seen) => feedback.inc(seen),
+    feedbackOff: ({ sink, off }) => feedbackOff.set({ sink }, off ? 1 : 0),
   }
 }

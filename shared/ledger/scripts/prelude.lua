@@ -324,6 +324,7 @@ local function take_in(given, about)
   note(p, 'accepted', { source = p.source, live = p.liveBefore, parent = about.parent, by = about.by, why = about.why })
   if over == 'superseded' then redis.call('HINCRBY', key('counters'), 'superseded', 1) end
   if over then
+    announce(p, over)
     note(p, over, { reason = about.skip, by = about.by_newer })
   else
     set(name, { model = p.model, environment = p.environment, pending = p.id, newest = p.id })
