@@ -154,8 +154,6 @@ const SECRET_NAMES = [
   'REDIS_URL',
   'RELAY_API_TOKEN',
   'OPS_PASSWORD',
-  'MLFLOW_TRACKING_TOKEN',
-  'MLFLOW_TRACKING_PASSWORD',
   'MLFLOW_WEBHOOK_SECRET',
   'OTEL_EXPORTER_OTLP_HEADERS',
   'OTEL_EXPORTER_OTLP_TRACES_HEADERS',
@@ -220,9 +218,10 @@ export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSe
     ask('RELAY_API_TOKEN', 'the token that callers of the API send')
     ask('OPS_PASSWORD', 'the log-in of the dashboard at /queues')
   }
-  if (needs.length > 0) {
+  if (needs.includes('server') || needs.includes('dispatch')) {
     const mappings = parsed.success ? REGISTRY_NAMES.flatMap((name) => parsed.data[name]) : []
-    problems.push(...mlflowProblems({ isTold: isOn('MLFLOW_FEEDBACK'), isFollowed, mappings, has }))
+    const isTold = isOn('MLFLOW_FEEDBACK') && needs.includes('dispatch')
+    problems.push(...mlflowProblems({ isTold, isFollowed, mappings, has }))
   }
   if (needs.includes('dispatch')) {
     const text = (name: string) => given(env, name)

@@ -646,7 +646,8 @@ describe('the webhook secret', () => {
 
 describe('the model registry', () => {
   const ALIASES = { MLFLOW_ALIASES: 'champion=production', MLFLOW_TRACKING_URI: 'http://mlflow:5000' }
-  const loaded = (env: object) => loadSettings({ REDIS_URL: 'redis://localhost', ...env }, ['redis'])
+  const loaded = (env: object) =>
+    loadSettings({ RELAY_API_TOKEN: SENTINEL, OPS_PASSWORD: SENTINEL, ...env }, ['server'])
   const problems = (env: object) => {
     const result = loaded(env)
     return result.ok ? [] : result.problems

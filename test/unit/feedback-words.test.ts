@@ -35,7 +35,7 @@ describe('the message of a chat', () => {
     const rolledBackBy = { id: PARENT, version: '5' }
     for (const state of ['failed', 'timed_out', 'cancelled'] as const)
       expect(said({ state, rolledBackBy })[0]).toMatch(/: version `5` is put back$/)
-    expect(said({ state: 'failed', rolledBackBy }).at(-1)).toContain('until its target is released')
+    expect(said({ state: 'failed', rolledBackBy }).at(-1)).toContain('or release the target')
     const back = { version: '5', replaced: '5', rollback: true, parent: { id: ID, version: '6' } }
     expect(said(back)[0]).toBe(
       ':white_check_mark: `fraud-detector` version `5` is live again in `production`, after version `6` failed',

@@ -91,7 +91,7 @@ function nextFor({ state, promotionId, rolledBackBy, parent }: News): string | u
     case 'failed':
     case 'timed_out':
       return rolledBackBy
-        ? 'look at the run. This version is not taken in again until its target is released; promote a new one.'
+        ? 'look at the run. This version is held back: promote a new one, or release the target.'
         : 'look at the run; mend it and promote the version again, or promote a new one.'
     case 'cancelled':
       return 'ask who cancelled it; promote the version again if it is to be live.'
