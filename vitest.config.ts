@@ -11,7 +11,7 @@ const LANES: Readonly<Record<string, Lane>> = {
     include: ['test/{unit,integration,e2e,model}/**/*.test.ts'],
     globalSetup: 'test/support/global-redis.ts',
   },
-  /** A worker killed at each line; each guard taken out. */
+  /** A producer and a worker killed at each line; each guard taken out. */
   proofs: { include: ['test/proofs/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
   /** Packs the package, and installs it with what the registry has today. */
   package: { include: ['test/package/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },

@@ -1,11 +1,15 @@
-// A worker is killed (-9) at each line from claim to record, and to the end of its job. Another worker takes over:
-// nothing is lost, and nothing is sent twice. The lines are read from the sources, so that none is forgotten.
+// A producer is killed (-9) at each line of accept; a worker at each line from claim to record and to the end of its
+// job, of a look at a run, and of taking up a run that a webhook shows. Another one takes over: nothing is lost, sent
+// twice or out of order. The lines are read from the sources, so that none is forgotten.
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import type { Environment } from '../../shared/config.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import { inputsFor } from '../../worker/dispatch/inputs.ts'
+import type { Pauses } from '../../worker/pauses.ts'
+import { setup as startServer } from '../integration/http-setup.ts'
 import { type Relay, startRelay } from '../support/relay.ts'
-import { startWorkerProcess } from '../support/relay-process.ts'
+import { startProcess, startWorkerProcess } from '../support/relay-process.ts'
 import { until } from '../support/until.ts'
 
 const DIE_AT_LINE = new URL('../support/die-at-line.ts', import.meta.url).href
@@ -63,6 +67,21 @@ const REJECTED: Line[] = [
   ...lines('shared/wake.ts', 'async function wake', '}', /^ {4}(const|if|await)/),
 ]
 
+const ACCEPTED: Line[] = [
+  ...lines('shared/accept.ts', 'const id = keptId', '}', /^ {4}(const|if|return)|^ {6}await/),
+  ...lines('shared/accept.ts', 'return accepted', '}', /./),
+]
+
+const FOLLOW = 'worker/track/follow.ts'
+const FOLLOWED: Line[] = [
+  ...lines(FOLLOW, 'const isIts', 'async function finish', /^ {4}(const|if|await|return finish)/),
+  ...lines(FOLLOW, 'async function finish', 'async function look', /^ {4}(const|if|return)/),
+]
+
+const HEARD: Line[] = [
+  ...lines('worker/track/hear.ts', 'async function adopt', '/**', /^ {4}(const|if|log|await|return)/),
+]
+
 /** An input that we never send: every dispatch is refused. */
 const NEVER_CONTENT = {
   ...Object.fromEntries(
@@ -73,18 +92,35 @@ const NEVER_CONTENT = {
 
 const named = (all: Line[]) => all.map((line) => [`${line.file}:${line.number} ${line.text}`, line] as const)
 
-async function killedAt({ file, number }: Line, relay: Relay) {
-  const path = new URL(`../../${file}`, import.meta.url).pathname
-  const worker = await startWorkerProcess(relay, PAUSES, ['--import', DIE_AT_LINE], {
-    DIE_AT: `${path}:${number}`,
+const pathOf = (file: string) => new URL(`../../${file}`, import.meta.url).pathname
+const DIES = ['--import', DIE_AT_LINE]
+const at = ({ file, number }: Line) => ({ DIE_AT: `${pathOf(file)}:${number}` })
+
+type Process = Awaited<ReturnType<typeof startProcess>>
+const isOver = ({ child }: Process) => child.exitCode !== null || child.signalCode !== null
+
+/** Long enough to come to any line, ms. */
+const COMES_WITHIN_MS = 10_000
+
+/** Asserts that the line was come to. */
+async function dies(process: Process) {
+  await until('it comes to its line', () => isOver(process), COMES_WITHIN_MS).catch((error: Error) => {
+    throw new Error(`${error.message}\n${process.output()}`)
   })
+  const [code, signal] = await process.exit
+  expect({ code, signal, output: process.output() }).toMatchObject({ signal: 'SIGKILL' })
+}
+
+async function killedAt(
+  line: Line,
+  relay: Relay,
+  more: { pauses?: Partial<Pauses>; env?: Environment } = {},
+) {
+  const pauses = { ...PAUSES, ...more.pauses }
+  const worker = await startWorkerProcess(relay, pauses, DIES, { ...at(line), ...more.env })
   return {
-    /** Asserts that the line was come to. */
-    async dies() {
-      const [code, signal] = await worker.exit
-      expect({ code, signal, output: worker.output() }).toMatchObject({ signal: 'SIGKILL' })
-    },
-    over: () => worker.child.exitCode !== null || worker.child.signalCode !== null,
+    dies: () => dies(worker),
+    over: () => isOver(worker),
   }
 }
 
@@ -125,3 +161,58 @@ test.each(named(REJECTED))(
     expect(relay.simulator.runs).toEqual([])
   },
 )
+
+test.each(named(ACCEPTED))('a producer killed at %s: asked again, deployed by one run', async (_, line) => {
+  const relay = await startRelay({ workers: 0, pauses: PAUSES })
+  const promotion = [{ model: 'fraud-detector', version: '5' }, { idempotencyKey: 'training-7' }] as const
+  const script = `
+    const { createProducer } = await import(${JSON.stringify(pathOf('producer/index.ts'))})
+    const producer = createProducer({ redisUrl: ${JSON.stringify(relay.redisUrl)}, deadlineMs: 20_000 })
+    await producer.promote(...${JSON.stringify(promotion)})`
+
+  await dies(await startProcess(relay, [...DIES, '--input-type=module', '-e', script], at(line)))
+  const again = await relay.producer.promote(...promotion)
+  await relay.startWorker()
+
+  if (again.status !== 'accepted' && again.status !== 'duplicate') throw new Error(JSON.stringify(again))
+  expect(await relay.ends(again.id)).toMatchObject({ state: 'deployed', attempts: 1 })
+  await relay.idle()
+  expect(relay.simulator.runs).toHaveLength(1)
+  expect(await relay.reader.counters()).toMatchObject({ accepted: 1 })
+})
+
+test.each(named(FOLLOWED))('killed at %s: the newer version goes after it, once', async (_, line) => {
+  const relay = await startRelay({ workers: 0, pauses: PAUSES, simulator: { runMs: 400 } })
+  const older = await relay.promote('5')
+  const worker = await killedAt(line, relay)
+  await until('its run is started', () => relay.simulator.runs.length === 1)
+  const newer = await relay.promote('6')
+
+  await worker.dies()
+  await relay.startWorker()
+
+  expect(await relay.ends(older)).toMatchObject({ state: 'deployed', attempts: 1 })
+  // The worker may have begun with it as it died.
+  expect(await relay.ends(newer)).toMatchObject({ state: 'deployed' })
+  await relay.idle()
+  expect(relay.versionsRun()).toEqual(['5', '6'])
+})
+
+test.each(named(HEARD))('killed at %s: the run that a webhook shows is taken up', async (_, line) => {
+  // Nobody but the webhook finds the run.
+  const blind = { pauses: { resolveMs: 600_000, hearAgainMs: 50 }, env: { TRACK_INTERVAL_SECONDS: '600' } }
+  const pauses = { ...PAUSES, ...blind.pauses }
+  const relay = await startRelay({ workers: 0, pauses, env: blind.env })
+  const secret = 'sentinel-webhook-secret'
+  const server = await startServer({ redisUrl: relay.redisUrl, env: { GITHUB_WEBHOOK_SECRET: secret } })
+  relay.simulator.subscribe({ url: `${server.url}/v1/webhooks/github`, secret })
+  relay.simulator.fault({ kind: 'status-after', status: 503 })
+  const id = await relay.promote('5')
+
+  await (await killedAt(line, relay, blind)).dies()
+  await relay.startWorker()
+
+  expect(await relay.ends(id)).toMatchObject({ state: 'deployed', attempts: 1 })
+  await relay.idle()
+  expect(relay.simulator.runs).toHaveLength(1)
+})

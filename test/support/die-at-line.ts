@@ -19,6 +19,8 @@ const thread = `
 `
 const debuggerBeside = new Worker(thread, {
   eval: true,
+  // Not those of the process, this preload among them.
+  execArgv: [],
   workerData: { url: pathToFileURL(file).href, lineNumber: Number(line) - 1 },
 })
 await once(debuggerBeside, 'message')
