@@ -273,6 +273,28 @@ describe('undoes nothing', () => {
 
     expect(await relay.reader.promotion(id)).toMatchObject({ state: 'dispatched' })
   })
+
+  test('an attempt that GitHub does not show outdates no end', async () => {
+    const { relay } = await setup({ ...ONLY_WEBHOOKS, ...SLOW_RUNS })
+    const id = await relay.promote('5')
+    const { runId = '' } = await relay.reaches(id, 'dispatched')
+    const event: RunEvent = {
+      delivery: '',
+      repository: 'acme/models',
+      workflows: ['cd_pipeline.yml'],
+      runId,
+      runAttempt: 9,
+      status: 'queued',
+      over: false,
+      updatedAt: Date.now() + 60_000,
+      promotionIds: [id],
+    }
+    await addRunEventJob(relay.queues.tracking, event)
+    await until('it was looked at', () => reads(relay).length > 0)
+    relay.simulator.complete(Number(runId), 'success')
+
+    expect(await relay.ends(id)).toMatchObject({ state: 'deployed', runAttempt: 1 })
+  })
 })
 
 describe('at the door', () => {

@@ -1,7 +1,7 @@
 /**
- * The story of one webhook: whose run is it, and what does it change? It is a hint, never the truth: a run's end, and
- * a run that nobody knew of, are read at GitHub before they count. So one that is late, repeated, out of order or
- * made up undoes nothing. Whatever is missed here is found by the poll and by the resolver.
+ * The story of one webhook: whose run is it, and what does it change? It is a hint, never the truth: a run's end, a
+ * later attempt, and a run that nobody knew of are read at GitHub before they count. So one that is late, repeated, out
+ * of order or made up undoes nothing. Whatever is missed here is found by the poll and by the resolver.
  */
 import type { Ledger } from '../../shared/ledger/ledger.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
@@ -63,7 +63,9 @@ export function createHear(deps: HearDeps): (event: RunEvent) => Promise<Heard> 
       const isNew = event.over && event.runAttempt > promotion.runAttempt
       return isNew ? rerun(promotion, event) : done(`${id} is ${state}`)
     }
-    if (event.over) return endOf(await deps.look(id))
+    // A later attempt outdates the end of the one that is followed: it is read, too.
+    const isAgain = event.runAttempt > Math.max(1, promotion.runAttempt)
+    if (event.over || isAgain) return endOf(await deps.look(id), event)
     if (event.status === '') return done('it tells no status')
     const { runAttempt, status, updatedAt } = event
     await ledger.track({
