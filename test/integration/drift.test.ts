@@ -63,6 +63,22 @@ test('that fails changes nothing about what is live', async () => {
   expect(target?.drift).toBeUndefined()
 })
 
+test('that was live already is drift once a newer version proves to have succeeded before it', async () => {
+  const { dispatched, ledger, target } = await startLedger()
+  const end = { runUrl: '', runAttempt: 1, state: 'deployed', conclusion: 'success' } as const
+  const first = await dispatched('5')
+  const again = { id: first.id, runId: first.run, runAttempt: 2, success: true, conclusion: 'success' }
+  await ledger.finish({ ...end, id: first.id, runId: first.run, updatedAt: 10_000 })
+  const second = await dispatched('6')
+
+  expect(await ledger.rerun({ ...again, updatedAt: 30_000 })).toEqual({ kind: 'noted' })
+  expect(await target()).not.toHaveProperty('drift')
+  await ledger.finish({ ...end, id: second.id, runId: second.run, updatedAt: 20_000 })
+
+  expect(await target()).toMatchObject({ live: '5', livePromotion: first.id, inFlight: '' })
+  expect(JSON.parse((await target()).drift ?? '')).toEqual({ runId: first.run, attempt: 2, instead: '6' })
+})
+
 test('is noted once for each attempt, and never over a success that came later by GitHub’s time', async () => {
   const { dispatched, ledger, target } = await startLedger()
   const end = { runUrl: '', runAttempt: 1, state: 'deployed', conclusion: 'success' } as const

@@ -22,12 +22,18 @@ if finished then
   local fields = {}
   -- A run that a person started again may have succeeded later, and been told sooner.
   local at, t = tonumber(arg.updatedAt or 0), target(p.target)
-  local overtaken = (t.drift or '') ~= '' and at > 0 and at < tonumber(t.liveAt or 0)
+  local overtaken = at > 0 and at < tonumber(t.liveAt or 0)
   if arg.state == 'deployed' and not overtaken then
     fields = { live = p.version, livePromotion = p.id, liveRun = arg.runId, liveSince = now }
     if (t.live or '') ~= p.version then fields.previous, fields.previousPromotion = t.live or '', t.livePromotion or '' end
     if at > 0 then fields.liveAt = at end
     if (t.drift or '') ~= '' then fields.drift = '' end
+  elseif arg.state == 'deployed' and (t.drift or '') == '' then
+    local live = promotion(t.livePromotion)
+    if live and tonumber(live.seq) < tonumber(p.seq) then
+      fields.drift = cjson.encode({ runId = t.liveRun, attempt = tonumber(live.runAttempt), instead = p.version })
+      redis.call('HINCRBY', key('counters'), 'drifts', 1)
+    end
   end
   if redis.call('HGET', key('target', p.target), 'inFlight') == p.id then fields.inFlight = '' end
   if next(fields) then set(key('target', p.target), fields) end
