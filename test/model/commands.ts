@@ -2,6 +2,8 @@
 import fc from 'fast-check'
 import * as deeds from './deeds.ts'
 import * as events from './events.ts'
+import { mischief } from './mischief.ts'
+import * as runs from './run-deeds.ts'
 import type { World } from './world.ts'
 
 /** Without time going by: it is all within the second that is lost. */
@@ -9,7 +11,8 @@ const lost = fc.oneof(
   { arbitrary: deeds.working, weight: 6 },
   { arbitrary: deeds.goingOn, weight: 4 },
   { arbitrary: deeds.resolving, weight: 3 },
-  { arbitrary: deeds.following, weight: 2 },
+  { arbitrary: runs.following, weight: 2 },
+  { arbitrary: runs.hearing, weight: 2 },
   { arbitrary: deeds.redriving, weight: 2 },
   { arbitrary: deeds.settling, weight: 1 },
 )
@@ -19,7 +22,11 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [28, deeds.working],
   [5, deeds.resolving],
   [7, deeds.resolvingAtLength],
-  [14, deeds.following],
+  [14, runs.following],
+  [12, runs.hearing],
+  [4, runs.overtaking],
+  [3, runs.toldInReverse],
+  [2, runs.endOutdated],
   [7, deeds.probing],
   [6, deeds.redriving],
   [3, deeds.settling],
@@ -27,13 +34,14 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [3, deeds.crashing],
   [4, deeds.comingAgain],
   [10, events.passing],
-  [3, events.runMoving],
+  [5, runs.runMoving],
+  [3, runs.runAgain],
   [1, events.foreignRun],
   [1, events.holding],
   [1, events.trimming],
   [1, events.restarting],
   [4, events.losing(lost)],
-  [3, events.mischief],
+  [4, mischief],
 ]
 
 /** Any sequence, of so many commands at most. */

@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import * as hows from './how.ts'
 import type { Fields } from './ledger-keys.ts'
-import { accept, follow, mayStillSend, probe, redrive, resolve, settle, work } from './roles.ts'
+import { accept, mayStillSend, probe, redrive, resolve, settle, work } from './roles.ts'
 import type { World } from './world.ts'
 
 export interface Deed {
@@ -82,19 +82,6 @@ export const resolvingAtLength: fc.Arbitrary<Deed> = fc
         if (slow) await world.pass(pauseMs)
         await world.step(resolver, steps.slice(1))
       }
-    },
-  }))
-
-export const following: fc.Arbitrary<Deed> = fc
-  .tuple(number, hows.throughout, fc.boolean())
-  .map(([n, steps, ended]) => ({
-    name: `follow ${n} ${ended ? 'to its end ' : ''}${hows.brief(steps)}`,
-    possible: notEmpty,
-    async run(world) {
-      const id = oneOf(world, n, inState('dispatched'))
-      const run = id === undefined ? undefined : world.github.runOf(id)
-      if (ended && run) world.github.end(run, n % 3 === 0 ? 'failure' : 'success')
-      if (id) await world.step(await follow(world, id), steps)
     },
   }))
 

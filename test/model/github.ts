@@ -1,6 +1,9 @@
-// GitHub, as far as a dispatch shows it: runs that a POST creates at once, later, or not at all, and an answer that
-// tells the truth or nothing. It is the judge: what it has created, no client can talk away.
+// GitHub, as far as a dispatch shows it: runs that a POST creates at once, later, or not at all, an answer that tells
+// the truth or nothing, and webhooks that tell what was true once. It is the judge: what it has created, no client can
+// talk away.
+import type { RunEvent } from '../../shared/run-event.ts'
 import type { DispatchAnswer, DispatchCall, Run, RunAnswer, RunsAnswer } from '../../worker/github/client.ts'
+import { promotionIdsIn, REPOSITORY, WORKFLOW } from './route.ts'
 
 /** What becomes of a request. `taken`: its run is created, at once or later, whatever is answered. */
 export type Send =
@@ -30,6 +33,10 @@ export interface SimulatedRun {
   listedAt: number
   status: string
   conclusion: string
+  /** From 1; a person who starts it again raises it. */
+  attempt: number
+  /** Of the world's clock, ms. */
+  updatedAt: number
 }
 
 export interface GithubTraits {
@@ -56,6 +63,25 @@ export function createGithubDouble(traits: GithubTraits, clock: { now(): number;
   const inTheAir: Coming[] = []
   /** The workflow declares the input `promotion_id`, until somebody takes it out. */
   let declared = true
+  /** All that were ever sent, in order: each may arrive at any time, twice, or never. */
+  const webhooks: RunEvent[] = []
+
+  const wholeSeconds = (ms: number) => Math.floor(ms / 1000) * 1000
+
+  function become(run: SimulatedRun, change: Partial<SimulatedRun>) {
+    Object.assign(run, change, { updatedAt: clock.now() })
+    webhooks.push({
+      delivery: `delivery-${webhooks.length + 1}`,
+      repository: REPOSITORY,
+      workflows: [WORKFLOW],
+      runId: run.id,
+      runAttempt: run.attempt,
+      status: run.status,
+      over: run.status === 'completed',
+      updatedAt: wholeSeconds(run.updatedAt),
+      promotionIds: promotionIdsIn(run.title),
+    })
+  }
 
   function create({ promotion, shown, at, listedAt }: Coming): SimulatedRun {
     const run: SimulatedRun = {
@@ -66,8 +92,11 @@ export function createGithubDouble(traits: GithubTraits, clock: { now(): number;
       listedAt,
       status: 'queued',
       conclusion: '',
+      attempt: 1,
+      updatedAt: at,
     }
     runs.push(run)
+    become(run, { status: 'queued' })
     return run
   }
 
@@ -77,17 +106,18 @@ export function createGithubDouble(traits: GithubTraits, clock: { now(): number;
   const silent: DispatchAnswer = { kind: 'no_answer', code: 'UND_ERR', message: 'no answer came' }
 
   function asSeen(run: SimulatedRun): Run {
-    const { id, title: displayTitle, status, conclusion } = run
-    const createdAt = Math.floor((run.createdAt - clock.offset()) / 1000) * 1000
+    const { id, title: displayTitle, status, conclusion, attempt: runAttempt } = run
+    const createdAt = wholeSeconds(run.createdAt - clock.offset())
     return {
       id,
       htmlUrl: `https://ci/${id}`,
       displayTitle,
       status,
       conclusion,
-      runAttempt: 1,
+      runAttempt,
       createdAt,
-      updatedAt: 0,
+      // Of the world's clock: who tells the ledger reckons it back (`World.stored`).
+      updatedAt: wholeSeconds(run.updatedAt),
     }
   }
 
@@ -97,8 +127,21 @@ export function createGithubDouble(traits: GithubTraits, clock: { now(): number;
     mayStillCreate: (promotion: string) => inTheAir.some((one) => one.promotion === promotion),
     foreignRun: () => create({ promotion: '', shown: false, at: clock.now(), listedAt: clock.now() }),
 
+    webhooks: webhooks as readonly RunEvent[],
+    newestWebhook: (run: SimulatedRun) => webhooks.findLast(({ runId }) => runId === run.id),
+
+    moveOn(run: SimulatedRun, status: 'waiting' | 'in_progress') {
+      if (run.status !== 'completed') become(run, { status })
+    },
+
     end(run: SimulatedRun, conclusion: string) {
-      if (run.status !== 'completed') Object.assign(run, { status: 'completed', conclusion })
+      if (run.status !== 'completed') become(run, { status: 'completed', conclusion })
+    },
+
+    /** By a person; only what has completed can be started again. */
+    startAgain(run: SimulatedRun) {
+      if (run.status === 'completed')
+        become(run, { status: 'queued', conclusion: '', attempt: run.attempt + 1 })
     },
 
     /** A request arrives. @param startedAt when its client began @param listedAfterMs from the run's creation */

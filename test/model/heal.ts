@@ -1,7 +1,8 @@
 // The healed world: everything works, every client does what it is there for, people do their part and tell the
 // truth. Within a bounded number of rounds nothing may be left on its way, and nothing be lost.
 import { hasEnded } from './invariants.ts'
-import { accept, follow, probe, redrive, resolve, settle, work } from './roles.ts'
+import { accept, probe, redrive, resolve, settle, work } from './roles.ts'
+import { follow, hear } from './run-roles.ts'
 import { AS_IT_SHOULD, type World, type WorldClient } from './world.ts'
 
 const ROUNDS = 25
@@ -54,6 +55,7 @@ export async function heal(world: World): Promise<void> {
 /** Whoever has ended says truly whether a run of it exists; and a new promotion of every target still goes through. */
 async function atRest(world: World) {
   tellsTheTruth(world)
+  await hearsOfLast(world)
   for (const model of Object.keys(world.reference().targets)) {
     const id = `00000000-0000-7000-8000-${String(world.number()).padStart(12, '9')}`
     await world.step(await accept(world, { id, model, version: `last-${id}`, rollback: false }), [
@@ -66,6 +68,31 @@ async function atRest(world: World) {
     }
     if (world.stateOf(id) !== 'dispatched')
       throw new Error(`STUCK: nothing goes through for ${model} any more`)
+  }
+}
+
+/** Its runs have ended, also those that a person has started again, and a webhook has told so: live is the last success. */
+async function hearsOfLast(world: World) {
+  const last: Record<string, { version: string; at: number }[]> = {}
+  for (const run of world.github.runs) {
+    world.github.end(run, 'success')
+    const event = world.github.newestWebhook(run)
+    if (event) await world.step(await hear(world, event), AT_LENGTH)
+    // GitHub starts nothing again that is so old that it is forgotten here.
+    const known = world.stateOf(run.promotion) && world.reference().promotions[run.promotion]
+    if (run.conclusion !== 'success' || !event || !known) continue
+    const { model, version } = known
+    const others = last[model] ?? []
+    const at = event.updatedAt
+    if (others.every((other) => other.at <= at))
+      last[model] = [...others.filter((other) => other.at === at), { version, at }]
+  }
+  for (const [model, versions] of Object.entries(last)) {
+    const { live = '', liveAt = 0 } = world.reference().targets[model] ?? {}
+    // An attempt that succeeded before a later one of the same run failed is of no run's last end.
+    if (liveAt > (versions[0]?.at ?? 0)) continue
+    if (!versions.some(({ version }) => version === live))
+      throw new Error(`UNTRUE: ${live} is live for ${model}, and ${JSON.stringify(versions)} succeeded last`)
   }
 }
 

@@ -105,12 +105,35 @@ export function checkMoves(before: Whole, after: Whole, call: Call) {
     if (was.runId && is.runId !== was.runId)
       throw new Error(`${id} had run ${was.runId}, and has ${is.runId}`)
     if (Number(is.attempts) < Number(was.attempts)) throw new Error(`${id} has lost an attempt`)
+    checkRunKnown(id, was, is, call)
     if (is.state === was.state) continue
     if (!mayMove(was.state as State, is.state as State, call)) {
       throw new Error(`${id} went from ${was.state} to ${is.state} by ${call}`)
     }
   }
 }
+
+/** What is known of its run is never older than before: by attempt, GitHub's time, and, told by webhooks, by status. */
+function checkRunKnown(id: string, was: Fields, is: Fields, call: Call) {
+  if (hasEnded(was)) {
+    for (const fixed of ['state', 'runStatus', 'conclusion'] as const)
+      mustBe(`${fixed} of ${id}, which has ended, by ${call}`, is[fixed], was[fixed])
+    if (call !== 'rerun')
+      mustBe(`the attempt of ${id}, which has ended, by ${call}`, is.runAttempt, was.runAttempt)
+  }
+  const [before, after] = [was, is].map((one) => [
+    Number(one.runAttempt ?? 0),
+    one.runUpdatedAt === '0' ? 0 : Number(one.runUpdatedAt ?? 0),
+    call === 'told' ? STEPS.indexOf(one.runStatus ?? '') : 0,
+  ])
+  const at = (before ?? []).findIndex((one, i) => one !== after?.[i])
+  if (at >= 0 && was.runId && Number(after?.[at]) < Number(before?.[at]))
+    throw new Error(
+      `${id} knew ${was.runStatus} of attempt ${was.runAttempt}, and goes back to ${is.runStatus} of ${is.runAttempt}`,
+    )
+}
+
+const STEPS = ['', 'requested', 'queued', 'waiting', 'in_progress', 'completed']
 
 /** What a claim may let go, told by what was there before it. Sent again, it may not go in doubt either. */
 export function checkClaims(before: Whole, after: Whole, answer: unknown) {

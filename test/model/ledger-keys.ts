@@ -36,9 +36,9 @@ return #all > 0 and cjson.encode(all) or '[]'`
 const TIMES = {
   promotion: [
     ...['acceptedAt', 'since', 'updatedAt', 'intentAt', 'notBefore', 'slotAt', 'dispatchedAt', 'startedAt'],
-    ...['endedAt', 'doubtSince'],
+    ...['endedAt', 'doubtSince', 'runUpdatedAt', 'waitingSince'],
   ],
-  target: ['liveSince'],
+  target: ['liveSince', 'liveAt'],
   circuit: ['since', 'until', 'probeUntil', 'failedAt'],
 }
 

@@ -31,6 +31,8 @@ interface ReferenceTarget {
   newest?: string
   live?: string
   livePromotion?: string
+  /** When what is live succeeded, by GitHub, ms of the world's clock. */
+  liveAt?: number
   /** By version: who brought it last, and until when that is remembered. */
   seen: Record<string, { id: string; until: number }>
 }
@@ -85,12 +87,24 @@ export function takeIn(
   return { status: 'accepted', id }
 }
 
+/** A run has succeeded at GitHub, and the ledger has taken it in: live is the last one, whoever was told first. */
+export function takeSuccess(reference: Reference, id: string, at: number) {
+  const known = reference.promotions[id]
+  const target = known && reference.targets[known.model]
+  if (!target || at < (target.liveAt ?? 0)) return
+  Object.assign(target, { live: known.version, livePromotion: id, liveAt: at })
+}
+
 export type Call =
   | 'accept'
   | 'claim'
   | 'outcome'
   | 'resolve'
+  | 'adopt'
   | 'track'
+  /** By a webhook. */
+  | 'told'
+  | 'rerun'
   | 'finish'
   | 'redrive'
   | 'settle'
@@ -105,11 +119,11 @@ const MOVES: Partial<Record<State, Partial<Record<State, readonly Call[]>>>> = {
     superseded: ['accept', 'claim', 'resolve'],
     skipped: ['claim'],
     dead_lettered: ['claim'],
-    dispatched: ['outcome', 'resolve'],
+    dispatched: ['outcome', 'resolve', 'adopt'],
     unresolved: ['resolve'],
   },
   dispatching: {
-    dispatched: ['outcome', 'resolve'],
+    dispatched: ['outcome', 'resolve', 'adopt'],
     accepted: ['outcome', 'resolve'],
     superseded: ['outcome', 'resolve'],
     dead_lettered: ['outcome', 'resolve'],

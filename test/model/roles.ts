@@ -1,26 +1,25 @@
-// Who calls the ledger, each the product's own code between its calls: workers, the resolver, the follower of runs,
-// the prober of circuits, producers and people.
+// Who calls the ledger, each the product's own code between its calls: workers, the resolver, the prober of circuits,
+// producers and people. Who follows runs: `run-roles.ts`.
 import { isDeepStrictEqual } from 'node:util'
 import type { Circuits } from '../../shared/ledger/circuits.ts'
 import { silentLogger } from '../../shared/logger.ts'
 import { validatePromotion } from '../../shared/promotion.ts'
 import { createProber } from '../../worker/circuits/prober.ts'
 import { createHandle, SEND_DEADLINE_MS } from '../../worker/dispatch/handle.ts'
-import type { RunAnswer, RunsAnswer } from '../../worker/github/client.ts'
+import type { RunsAnswer } from '../../worker/github/client.ts'
 import { PAUSES } from '../../worker/pauses.ts'
 import { createResolver } from '../../worker/resolve/resolver.ts'
-import { createFollow } from '../../worker/track/follow.ts'
 import type { Gate } from './clients.ts'
 import { LISTED_WITHIN_MS } from './github.ts'
 import { type Request, takeIn } from './reference.ts'
 import { REPOSITORY, SCOPE, WORKFLOW } from './route.ts'
 import type { How, World, WorldClient } from './world.ts'
 
-const OWNER = { owner: 'acme', name: 'models' }
+export const OWNER = { owner: 'acme', name: 'models' }
 const SEND_MS = PAUSES.sendDeadlineMs + PAUSES.dispatchTimeoutMs
 const PATIENCE_MS = LISTED_WITHIN_MS - SEND_MS
 const BACKOFF = { baseMs: 1_000, maxMs: 60_000 }
-const nothing = async () => {}
+export const nothing = async () => {}
 
 export function accept(world: World, request: Request): Promise<WorldClient> {
   const { id, key, ...rest } = request
@@ -104,7 +103,7 @@ export function mayStillSend(world: World, id: string): boolean {
   return sending || world.github.mayStillCreate(id)
 }
 
-function listing(world: World, gate: Gate<How>, who: string) {
+export function listing(world: World, gate: Gate<How>, who: string) {
   return (_: unknown, __: string, sinceMs: number) =>
     gate<RunsAnswer>(`${who} lists runs`, async ({ list }) => {
       world.trail.push(`${who} lists runs: ${list}`)
@@ -146,56 +145,6 @@ export function resolve(world: World): Promise<WorldClient> {
       random: () => 0.5,
     })(),
   )
-}
-
-export function follow(world: World, id: string): Promise<WorldClient> {
-  const who = `follower ${world.number()}`
-  return world.start(`${who} of ${id}`, (gate) =>
-    createFollow({
-      ledger: {
-        track: (seen) =>
-          world.call(gate, 'track', `${who} tracks ${id}: run ${seen.runId} ${seen.status}`, () =>
-            world.ledger.track(seen),
-          ),
-        finish: (end) =>
-          world.call(gate, 'finish', `${who} finishes ${id}: run ${end.runId} ${end.state}`, () =>
-            finish(world, end),
-          ),
-      },
-      promotion: world.reader.promotion,
-      ownerOf: world.reader.ownerOf,
-      searching: () => world.reader.searching(SCOPE),
-      untold: () => world.reader.untold(SCOPE),
-      github: {
-        getRun: (_, runId) =>
-          gate<RunAnswer>(`${who} asks for run ${runId}`, async ({ read }) => {
-            const unavailable = { kind: 'unavailable', message: 'not now' } as const
-            return { answer: read === 'told' ? world.github.getRun(runId) : unavailable }
-          }),
-        listRuns: listing(world, gate, who),
-        cancelRun: async () => true,
-        repositoryState: async () => ({ ok: true }),
-      },
-      repository: OWNER,
-      workflow: WORKFLOW,
-      learnCorrelation: (seen) => world.correlation.learn(SCOPE, seen),
-      timeLimitMs: 60 * 60_000,
-      wake: nothing,
-      observe: () => {},
-      log: silentLogger,
-      now: Date.now,
-    })(id),
-  )
-}
-
-export async function finish(world: World, end: Parameters<World['ledger']['finish']>[0]) {
-  const answer = await world.ledger.finish(end)
-  const known = world.reference().promotions[end.id]
-  if (answer.finished && end.state === 'deployed' && known) {
-    const target = world.reference().targets[known.model]
-    if (target) Object.assign(target, { live: known.version, livePromotion: end.id })
-  }
-  return answer
 }
 
 export function probe(world: World): Promise<WorldClient> {

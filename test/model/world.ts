@@ -1,5 +1,5 @@
 // One world of the model: a ledger on a real Redis, a GitHub that is simulated, a clock that can be moved on, and
-// clients that run the product's own code (handle, resolver, follow, prober) one call at a time. After every call of
+// clients that run the product's own code (handle, resolver, follow, hear, prober) one call at a time. After every call of
 // a script the whole ledger is read and judged.
 import type { Redis } from 'ioredis'
 import { createCircuits } from '../../shared/ledger/circuits.ts'
@@ -99,6 +99,8 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
     earlier,
     trail,
     now,
+    /** A time of the world's clock as the ledger has it now: there the past moves away. */
+    stored: (at: number | undefined) => (at ? at - offsetMs : 0),
     reference: () => reference,
     whole: () => whole,
     number: () => ++numbers,

@@ -127,6 +127,76 @@ const GUARDS: readonly Guard[] = [
     text: ' and own_run(p, arg.runId)',
   },
   {
+    name: 'only what was sent, or may have been, is taken up',
+    script: 'adopt',
+    text: "(p.state == 'accepted' and (tonumber(p.attempts) > 0 or maybe_sent(p)))",
+    without: "p.state == 'accepted'",
+  },
+  {
+    name: "another promotion's run is not taken up for this one",
+    script: 'adopt',
+    text: 'if not sent or not own_run(p, arg.runId) then',
+    without: 'if not sent then',
+  },
+  {
+    name: 'a run that was started again counts once its promotion has ended',
+    script: 'rerun',
+    text: ' or not TERMINAL[p.state]',
+  },
+  {
+    name: "only the promotion's own run counts when it was started again",
+    script: 'rerun',
+    text: ' or p.runId ~= arg.runId',
+  },
+  {
+    name: 'each attempt of a run that was started again counts once',
+    script: 'rerun',
+    text: ' or arg.runAttempt <= tonumber(p.runAttempt or 0)',
+  },
+  {
+    name: 'an attempt that failed puts nothing live',
+    script: 'rerun',
+    text: 'not arg.success or ',
+  },
+  {
+    name: 'an attempt that succeeded before what is live puts nothing live',
+    script: 'rerun',
+    text: 'arg.updatedAt < tonumber(t.liveAt or 0)',
+    without: 'false',
+  },
+  {
+    name: 'what is live has succeeded last, whoever was told first',
+    script: 'finish',
+    text: 'local overtaken = at > 0 and at < tonumber(t.liveAt or 0)',
+    without: 'local overtaken = false',
+  },
+  {
+    name: 'the end of an attempt that was begun anew is none',
+    script: 'finish',
+    text: 'if finished and tonumber(arg.runAttempt) < tonumber(p.runAttempt or 0) then finished = false end',
+  },
+  {
+    name: 'an earlier attempt of a run is not told over a later one',
+    script: 'track',
+    text: 'if attempt ~= known then return attempt < known end',
+  },
+  {
+    name: 'what GitHub told earlier does not come over what it told later',
+    script: 'track',
+    text: 'if at > 0 and at ~= known_at then return at < known_at end',
+  },
+  {
+    name: 'within a second a webhook does not take a run back',
+    script: 'track',
+    text: 'return arg.told and (STEP[arg.status] or 2) < (STEP[p.runStatus] or 2)',
+    without: 'return false',
+  },
+  {
+    name: 'a run is not followed after its end',
+    script: 'track',
+    text: "p.state ~= 'dispatched' or ",
+  },
+  {
     name: 'the live and the newest promotion of a target are never forgotten',
     script: 'trim',
     text: 'if p and (t.livePromotion == id or t.newest == id) then',

@@ -1,0 +1,112 @@
+// Who follows runs: the poll's look at one, and the hearing of a webhook, each the product's own code between its calls.
+import type { RunEnd, RunSeen } from '../../shared/ledger/ledger.ts'
+import { silentLogger } from '../../shared/logger.ts'
+import type { RunEvent } from '../../shared/run-event.ts'
+import type { RunAnswer } from '../../worker/github/client.ts'
+import { createFollow } from '../../worker/track/follow.ts'
+import { createHear } from '../../worker/track/hear.ts'
+import type { Gate } from './clients.ts'
+import { takeSuccess } from './reference.ts'
+import { listing, nothing, OWNER } from './roles.ts'
+import { SCOPE, WORKFLOW } from './route.ts'
+import type { How, World, WorldClient } from './world.ts'
+
+export function follow(world: World, id: string): Promise<WorldClient> {
+  const who = `follower ${world.number()}`
+  return world.start(`${who} of ${id}`, (gate) => follower(world, gate, who)(id))
+}
+
+export function hear(world: World, event: RunEvent): Promise<WorldClient> {
+  const { delivery, runId, runAttempt, status, promotionIds } = event
+  const who = `hearer ${world.number()}`
+  const told = `run ${runId}, attempt ${runAttempt}: ${status}, of ${promotionIds.join(', ') || 'nobody'}`
+  world.trail.push(`${who} is told by ${delivery}: ${told}`)
+  return world.start(`${who} of ${delivery}`, (gate) =>
+    createHear({
+      ...ofRuns(world, gate, who),
+      ledger: {
+        adopt: (seen) =>
+          world.call(gate, 'adopt', `${who} adopts run ${seen.runId} for ${seen.id}`, () =>
+            world.ledger.adopt(seen),
+          ),
+        track: (seen) => track(world, gate, who, seen),
+        rerun: (end) =>
+          world.call(
+            gate,
+            'rerun',
+            `${who} notes attempt ${end.runAttempt} of run ${end.runId}: ${end.conclusion}`,
+            async () => {
+              const noted = await world.ledger.rerun({ ...end, updatedAt: world.stored(end.updatedAt) })
+              if (noted.kind === 'noted' && end.success) takeSuccess(world.reference(), end.id, end.updatedAt)
+              return noted
+            },
+          ),
+      },
+      look: follower(world, gate, who),
+      arrived: nothing,
+      follow: nothing,
+    })(event),
+  )
+}
+
+function follower(world: World, gate: Gate<How>, who: string) {
+  return createFollow({
+    ...ofRuns(world, gate, who),
+    ledger: {
+      track: (seen) => track(world, gate, who, seen),
+      finish: (end) =>
+        world.call(gate, 'finish', `${who} finishes ${end.id}: run ${end.runId} ${end.state}`, () =>
+          finish(world, end),
+        ),
+    },
+    learnCorrelation: (seen) => world.correlation.learn(SCOPE, seen),
+    timeLimitMs: 60 * 60_000,
+    wake: nothing,
+    observe: () => {},
+    now: Date.now,
+  })
+}
+
+function ofRuns(world: World, gate: Gate<How>, who: string) {
+  return {
+    promotion: world.reader.promotion,
+    ownerOf: world.reader.ownerOf,
+    searching: () => world.reader.searching(SCOPE),
+    untold: () => world.reader.untold(SCOPE),
+    github: {
+      getRun: (_: unknown, runId: string) =>
+        gate<RunAnswer>(`${who} asks for run ${runId}`, async ({ read }) => {
+          const unavailable = { kind: 'unavailable', message: 'not now' } as const
+          return { answer: read === 'told' ? world.github.getRun(runId) : unavailable }
+        }),
+      listRuns: listing(world, gate, who),
+      async cancelRun(_: unknown, runId: string) {
+        const run = world.github.runs.find(({ id }) => id === runId)
+        // Past its time limit, then: here no run is started after its promotion has given way.
+        if (!run || world.whole().promotions.get(run.promotion)?.runId !== runId)
+          throw new Error(`${who} cancels run ${runId}, which nobody has asked for`)
+        world.trail.push(`${who} cancels run ${runId}`)
+        world.github.end(run, 'cancelled')
+        return true
+      },
+      repositoryState: async () => ({ ok: true }) as const,
+    },
+    repository: OWNER,
+    workflow: WORKFLOW,
+    log: silentLogger,
+  }
+}
+
+function track(world: World, gate: Gate<How>, who: string, seen: RunSeen) {
+  const { id, runId, status, told } = seen
+  return world.call(gate, told ? 'told' : 'track', `${who} tracks ${id}: run ${runId} ${status}`, () =>
+    world.ledger.track({ ...seen, updatedAt: world.stored(seen.updatedAt) }),
+  )
+}
+
+/** @param end its time of the world's clock */
+export async function finish(world: World, end: RunEnd) {
+  const answer = await world.ledger.finish({ ...end, updatedAt: world.stored(end.updatedAt) })
+  if (answer.finished && end.state === 'deployed') takeSuccess(world.reference(), end.id, end.updatedAt ?? 0)
+  return answer
+}
