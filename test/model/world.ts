@@ -228,6 +228,8 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
       if (!memory) return
       trail.push('Redis is restarted and has lost its last writes')
       world.acceptedForGood()
+      // A person's word was true before: nobody gives it again unasked.
+      for (const client of clients.filter(({ name }) => name.startsWith('person'))) world.crash(client)
       await memory.back()
       const forgotten = reference.accepted
       reference = { ...memory.reference, accepted: forgotten }
