@@ -9,7 +9,8 @@ import { connectForProducer } from '../../shared/redis/connect.ts'
 import { BASELINE_QUEUE, type BaselineArgument } from './baseline-worker.ts'
 import type { Contender } from './contender.ts'
 import type { Promote } from './load.ts'
-import { runsSeen, storyOf } from './relay.ts'
+import { storyOf } from './relay.ts'
+import { runsSeen } from './runs-seen.ts'
 import { judgePlain } from './verdict.ts'
 
 const EVERYTHING = 1_000_000
@@ -39,7 +40,7 @@ export const baseline: Contender = {
     lockMs: pauses.lockMs,
     stalledCheckMs: pauses.stalledCheckMs,
   }),
-  crew(world, tally, timing) {
+  crew(world, { tally, timing }) {
     const redis = connectForProducer(world.producerUrl, silentLogger)
     const options = { prefix: bullPrefix(), skipVersionCheck: true }
     const producers = new Queue(BASELINE_QUEUE, { connection: asConnection(redis), ...options })
@@ -73,6 +74,7 @@ export const baseline: Contender = {
       promote,
       look: async () => {},
       pressRetry: () => pressRetry(3),
+      runAgain: async () => {},
       mend: () => pressRetry(100),
       deleteQueue: async () => {},
       addForeign: async () => {},

@@ -16,6 +16,12 @@ export function timesListedLate({ simulator }: World, listDelayMs: number): numb
   return listings.filter(({ at }) => created.some((one) => one <= at && at < one + listDelayMs)).length
 }
 
+/** Calls of GitHub's API by the workers; people have their own. */
+export function callsOf({ simulator }: World): number {
+  const own = new URL(simulator.url).host
+  return simulator.log.filter(({ headers }) => headers.host !== own).length
+}
+
 export function courseOf({ simulator }: World, { strikes }: Tally, begin: number): string[] {
   const runs = simulator.runs.map(({ createdAt, inputs }) => ({
     at: createdAt,

@@ -1,6 +1,6 @@
 // Which fault a request to the simulator meets, drawn by share. Off once the world is healed.
 import type { Fault } from '../github-simulator/simulator.ts'
-import type { DispatchFault, Tally } from './faults.ts'
+import type { DispatchFault, FaultKind, Tally } from './faults.ts'
 import type { Random } from './random.ts'
 import { dealDispatches } from './schedule.ts'
 import type { Timing } from './timing.ts'
@@ -22,13 +22,14 @@ export function createDispatchFaults({
   timing: Timing
   /** Size of the deck: the fewer, the more faults. */
   among: number
-  /** Of the run that this dispatch starts. */
+  /** Of the run, or the attempt, that is started next. */
   setLife(life: { queuedMs: number; runMs: number; conclusion: string }): void
 }) {
   const deal = dealDispatches(random.fork('deal'), among)
   let isOn = true
   let isTokenToTurnBad = false
   let badTokenUntil = 0
+  let readsAway: { kind: FaultKind; until: number; isTold: boolean } | undefined
   const serverError = () => random.pick([500, 502, 503])
 
   function faultFor(kind: DispatchFault): Fault {
@@ -61,16 +62,36 @@ export function createDispatchFaults({
     return isOn && Date.now() < badTokenUntil ? { kind: 'status-before', status: 401 } : undefined
   }
 
+  function awayForReads(): Fault | undefined {
+    if (!isOn || !readsAway || Date.now() >= readsAway.until) return undefined
+    if (!readsAway.isTold) tally.struck(readsAway.kind)
+    readsAway.isTold = true
+    return { kind: 'status-before', status: 503 }
+  }
+
+  function drawLife() {
+    const fails = isOn && random.chance(SHARE_OF_FAILED_RUNS)
+    if (fails) tally.struck('failed-run')
+    const runMs = random.between(...timing.runMs)
+    setLife({ queuedMs: timing.queuedMs, runMs, conclusion: fails ? 'failure' : 'success' })
+  }
+
   return {
     /** From the next dispatch on, so that it meets one. */
     badTokenForAWhile() {
       isTokenToTurnBad = true
     },
+    readsAwayForAWhile(kind: FaultKind) {
+      readsAway = { kind, until: Date.now() + timing.awayMs, isTold: false }
+    },
+    drawLife,
     end: () => {
       isOn = false
     },
     onRead(): Fault | undefined {
       if (badTokenUntil > 0 && badToken()) return badToken()
+      const away = awayForReads()
+      if (away) return away
       if (!isOn || !random.chance(SHARE_OF_FAILED_READS)) return undefined
       tally.struck('reads-fail')
       return random.chance(0.5) ? { kind: 'reset-before' } : { kind: 'status-before', status: serverError() }
@@ -81,10 +102,7 @@ export function createDispatchFaults({
         isTokenToTurnBad = false
         badTokenUntil = Date.now() + timing.badTokenMs
       }
-      const fails = isOn && random.chance(SHARE_OF_FAILED_RUNS)
-      if (fails) tally.struck('failed-run')
-      const runMs = random.between(...timing.runMs)
-      setLife({ queuedMs: timing.queuedMs, runMs, conclusion: fails ? 'failure' : 'success' })
+      drawLife()
       const kind = deal.next().value
       if (killed) return random.chance(0.5) ? { kind: 'reset-before' } : { kind: 'reset-after' }
       if (!isOn) return undefined

@@ -18,6 +18,17 @@ export const DISPATCH_FAULTS = {
 } as const
 export type DispatchFault = keyof typeof DISPATCH_FAULTS
 
+/** What the post does to a webhook. */
+export const DELIVERY_FAULTS = {
+  'webhook-lost': 'a webhook that never comes',
+  'webhook-doubled': 'a webhook that comes twice at once',
+  'webhook-late': 'a webhook that others overtake',
+  'webhook-replayed': 'a webhook that comes again, most often after the end',
+  'webhook-forged': 'a webhook that is not signed by GitHub, of a success',
+  'webhook-misled': "a signed webhook with another run's id, or another promotion's, of a success",
+} as const
+export type DeliveryFault = keyof typeof DELIVERY_FAULTS
+
 /** Strikes that the schedule sets a time for; `armed` ones then wait for their instant. */
 export const STRIKES = {
   'bad-token': '401 to every request for a while',
@@ -32,13 +43,18 @@ export const STRIKES = {
   'reply-lost-claim': 'reply to claim lost after execution: sent again',
   'reply-lost-outcome': 'reply to outcome lost after execution: sent again',
   'reply-lost-resolve': 'reply to resolve lost after execution: sent again',
-  'reply-lost-finish': 'reply to finish lost after execution: sent again',
+  'reply-lost-finish': 'reply to finish, or to a later attempt, lost after execution: sent again',
   'reply-lost-accept': 'reply to accept lost: the producer asks again',
   'reply-lost-queue': "reply to one of BullMQ's scripts lost",
   'redis-killed': 'kill -9 of Redis, restarted on the same data',
   'redis-rolled-back': 'kill -9 of Redis, restarted from an AOF about a second old',
   'queue-deleted': 'every key of BullMQ deleted',
   'retry-pressed': 'Retry on dead letters, twice at once',
+  'server-killed': 'kill -9 of the server that takes webhooks',
+  'webhooks-away': 'no webhook comes for a while',
+  'reads-away': '5xx to every GET for a while: neither poll nor look',
+  'webhooks-and-reads-away': 'neither of them for a while',
+  'run-again': 'a person starts a completed run again at GitHub',
 } as const
 export type Strike = keyof typeof STRIKES
 
@@ -56,10 +72,13 @@ export const OTHER_FAULTS = {
 } as const
 export type OtherFault = keyof typeof OTHER_FAULTS
 
-export type FaultKind = DispatchFault | Strike | OtherFault
-export const FAULT_KINDS = { ...DISPATCH_FAULTS, ...STRIKES, ...OTHER_FAULTS } as Readonly<
-  Record<FaultKind, string>
->
+export type FaultKind = DispatchFault | DeliveryFault | Strike | OtherFault
+export const FAULT_KINDS = {
+  ...DISPATCH_FAULTS,
+  ...DELIVERY_FAULTS,
+  ...STRIKES,
+  ...OTHER_FAULTS,
+} as Readonly<Record<FaultKind, string>>
 
 export type Tally = ReturnType<typeof createTally>
 

@@ -1,22 +1,30 @@
 // The people around the relay: one presses Retry in the dashboard, twice at once and at bad times; another settles
-// what the relay hands to a person, truthfully, by looking at the runs.
+// what the relay hands to a person, truthfully, by looking at the runs; a third starts runs again at GitHub.
 import type { Queue } from 'bullmq'
 import type { Ledger } from '../../shared/ledger/ledger.ts'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import type { Simulator } from '../github-simulator/simulator.ts'
 import type { Tally } from './faults.ts'
+import type { Random } from './random.ts'
 
 export interface PeopleDeps {
   ledger: Pick<Ledger, 'settle'>
   reader: Pick<LedgerReader, 'idsIn' | 'promotions' | 'nowMs'>
   deadLetters: Pick<Queue, 'getFailed'>
-  simulator: Pick<Simulator, 'runs'>
+  simulator: Pick<Simulator, 'runs' | 'url'>
   tally: Tally
   /** After this, a run that was started is there, ms. */
   certainMs: number
+  random: Random
+  /** Of the attempt that is started next. */
+  drawLife(): void
 }
 
-export function createPeople({ ledger, reader, deadLetters, simulator, tally, certainMs }: PeopleDeps) {
+/** Of the completed runs, one of so many that were created last is started again. */
+const LATELY = 20
+
+export function createPeople(deps: PeopleDeps) {
+  const { ledger, reader, deadLetters, simulator, tally, certainMs, random, drawLife } = deps
   const settled = { byRun: 0, absent: 0, searched: 0 }
   return {
     settled,
@@ -28,6 +36,18 @@ export function createPeople({ ledger, reader, deadLetters, simulator, tally, ce
         const pressed = await Promise.allSettled([job.retry(), job.retry()])
         if (pressed.some(({ status }) => status === 'fulfilled')) tally.struck('retry-pressed')
       }
+    },
+
+    async runAgain() {
+      const lately = simulator.runs.filter(({ status }) => status === 'completed').slice(-LATELY)
+      const run = lately[random.below(lately.length)]
+      if (!run) return
+      drawLife()
+      const { status } = await fetch(`${simulator.url}/repos/acme/models/actions/runs/${run.id}/rerun`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer a-person' },
+      })
+      if (status === 201) tally.struck('run-again')
     },
 
     /** Says of unresolved promotions what is true, once it is certain. */

@@ -2,13 +2,13 @@
 // was accepted must reach its end within a bounded time.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Contender, Crew } from './contender.ts'
-import { courseOf, isSentSince, timesListedLate } from './course.ts'
+import { callsOf, courseOf, isSentSince, timesListedLate } from './course.ts'
 import { createDispatchFaults } from './dispatch-faults.ts'
 import { createTally, type FaultKind, type Strike } from './faults.ts'
 import { createLoad } from './load.ts'
 import { createRandom } from './random.ts'
 import { createRedisStrikes } from './redis-strikes.ts'
-import { type Delivery, planDeliveries, planStrikes } from './schedule.ts'
+import { type Delivery, planDeliveries, planStrikes, planWays, type Way } from './schedule.ts'
 import { createStriker } from './striker.ts'
 import { type Timing, timingAt } from './timing.ts'
 import { type Verdict, WORDS } from './verdict.ts'
@@ -31,6 +31,8 @@ export interface PhaseResult {
   course: string[]
   accepted: number
   runs: number
+  /** Of GitHub's API, by the workers. */
+  calls: number
   settled: Record<string, number>
   crashes: readonly string[]
   refusals: readonly string[]
@@ -62,6 +64,7 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
     return contender.claimsAtConnect || (target !== undefined && !deliveries.some(isNear))
   }
   let world: World | undefined
+  let way: Way = 'both'
   const dispatchFaults = createDispatchFaults({
     tally,
     random: random.fork('dispatch'),
@@ -84,9 +87,11 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
     timing,
     striker,
     program: contender.program,
-    argument: (name, addresses) => contender.argument(name, addresses, timing),
+    argument: (name, addresses) => contender.argument(name, addresses, timing, way),
+    server: contender.server,
+    post: { tally, random: random.fork('post'), timing },
   })
-  const crew = contender.crew(world, tally, timing)
+  const crew = contender.crew(world, { tally, timing, random, drawLife: dispatchFaults.drawLife })
   const load = createLoad({ promote: crew.promote, tally })
   try {
     const { redis, simulator } = world
@@ -98,6 +103,7 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
     await plan()
     striker.end()
     dispatchFaults.end()
+    world.mail?.post.end()
     await redisStrikes.settled()
     const healedAt = Date.now()
     await drained(world, crew, timing, () => load.waiting() === 0 && striker.stopped() === 0)
@@ -115,9 +121,10 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
       course: courseOf(world, tally, begin),
       accepted: new Set(load.answers.map(({ id }) => id)).size,
       runs: evidence.runs.length,
+      calls: callsOf(world),
       settled: crew.settled(),
-      crashes: world.fleet.crashes,
-      refusals: load.refusals,
+      crashes: [...world.fleet.crashes, ...(world.mail?.server.crashes ?? [])],
+      refusals: [...load.refusals, ...(world.mail?.post.troubles ?? [])],
       tookMs: Date.now() - startedAt,
       drainedMs,
       stories,
@@ -131,6 +138,7 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
           atMs,
           happen: () => strike(kind),
         })),
+        ...planWays(durationMs).map(({ atMs, way: next }) => ({ atMs, happen: () => follow(next) })),
         ...deliveries.map((delivery) => ({
           atMs: delivery.atMs,
           happen: () => (delivery.kind === 'foreign' ? void crew.addForeign(delivery) : load.begin(delivery)),
@@ -156,6 +164,14 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
       }
     }
 
+    /** The workers read at their start how often they are to ask. */
+    function follow(next: Way) {
+      if (way === 'webhooks' || next === 'webhooks')
+        for (const slot of world?.fleet.slots ?? []) if (!slot.isStopped) slot.terminate()
+      way = next
+      world?.mail?.post.shut(way === 'poll')
+    }
+
     function strike(kind: Strike) {
       switch (kind) {
         case 'bad-token':
@@ -168,6 +184,21 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
           return contender.spared.includes(kind) ? undefined : void crew.deleteQueue()
         case 'retry-pressed':
           return void crew.pressRetry()
+        case 'run-again':
+          return void crew.runAgain()
+        case 'reads-away':
+          return dispatchFaults.readsAwayForAWhile(kind)
+        case 'webhooks-away':
+          return world?.mail?.post.away(kind)
+        case 'webhooks-and-reads-away':
+          dispatchFaults.readsAwayForAWhile(kind)
+          return world?.mail?.post.away(kind)
+        case 'server-killed': {
+          const slot = world?.mail?.server.slots[0]
+          if (!slot) return
+          slot.kill()
+          return tally.struck(kind)
+        }
         case 'kill-random':
         case 'term': {
           const slot = world?.fleet.slots[random.below(options.workers)]

@@ -1,4 +1,4 @@
-// The worker processes: one slot each, started again at once when its process ends, struck by pid. What ends by
+// The processes, workers or a server: one slot each, started again at once when its process ends, struck by pid. What ends by
 // itself, unstruck, is a fault of the product. Nothing outlives the harness: not stopped ones either.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { STOP_AT_CONNECT, STOPPED } from './stop-at-connect.ts'
 
 export interface Slot {
   readonly number: number
-  /** Of the process that runs now: `w2.5` is the fifth of slot 2. */
+  /** Of the process that runs now: `w2.5` is the fifth of slot 2, a worker. */
   readonly name: string
   readonly isStopped: boolean
   kill(): void
@@ -34,12 +34,15 @@ export interface Fleet {
 
 export interface FleetOptions {
   program: URL
+  letter: 'w' | 's'
   count: number
   /** What the program is given as its one argument, as JSON. */
   optionsFor(slot: number, name: string): object
   logDir: string
   /** A worker has stopped by itself. */
-  stoppedItself(slot: number): void
+  stoppedItself?(slot: number): void
+  /** Its first word, when it is ready. */
+  said?(word: string): void
 }
 
 /** By itself, since it made no progress: allowed. */
@@ -50,7 +53,7 @@ process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL')
 })
 
-export function startFleet({ program, count, optionsFor, logDir, stoppedItself }: FleetOptions): Fleet {
+export function startFleet({ program, letter, count, optionsFor, logDir, ...heard }: FleetOptions): Fleet {
   mkdirSync(logDir, { recursive: true })
   const crashes: string[] = []
   const struck: StruckWorker[] = []
@@ -61,14 +64,15 @@ export function startFleet({ program, count, optionsFor, logDir, stoppedItself }
     let generation = 0
     let isStopped = false
     let isStruck = false
+    const nameNow = () => `${letter}${number}.${generation}`
     let child = run()
-    let ready = once(child, 'message')
+    const ready = firstWord(child)
 
     function run(): ChildProcess {
       generation++
       isStopped = false
       isStruck = false
-      const name = `w${number}.${generation}`
+      const name = nameNow()
       const log = openSync(path.join(logDir, `${name}.log`), 'a')
       const one = spawn(process.execPath, [program.pathname, JSON.stringify(optionsFor(number, name))], {
         stdio: ['ignore', log, log, 'ipc'],
@@ -77,17 +81,16 @@ export function startFleet({ program, count, optionsFor, logDir, stoppedItself }
       closeSync(log)
       living.add(one)
       one.on('message', (word) => {
-        if (word !== STOPPED) return
+        if (word !== STOPPED) return heard.said?.(String(word))
         note()
         isStopped = true
-        stoppedItself(number)
+        heard.stoppedItself?.(number)
       })
       one.once('exit', (code, signal) => {
         living.delete(one)
         if (isEnding) return
         if (!isStruck && code !== WATCHDOG_EXIT) crashes.push(`${name} ended by itself: ${signal ?? code}`)
         child = run()
-        ready = once(child, 'message')
       })
       return one
     }
@@ -95,7 +98,7 @@ export function startFleet({ program, count, optionsFor, logDir, stoppedItself }
     return {
       number,
       get name() {
-        return `w${number}.${generation}`
+        return nameNow()
       },
       get isStopped() {
         return isStopped
@@ -122,7 +125,7 @@ export function startFleet({ program, count, optionsFor, logDir, stoppedItself }
     }
 
     function note() {
-      struck.push({ worker: `w${number}.${generation}`, at: Date.now() })
+      struck.push({ worker: nameNow(), at: Date.now() })
     }
 
     function strike(signal: NodeJS.Signals) {
@@ -130,6 +133,14 @@ export function startFleet({ program, count, optionsFor, logDir, stoppedItself }
       isStruck = true
       child.kill(signal)
     }
+  }
+
+  /** Of the first of its slot: whoever comes later is waited for by nobody. */
+  async function firstWord(child: ChildProcess) {
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`${program.pathname} ends before it is ready: its log is in ${logDir}`)
+    })
+    await Promise.race([once(child, 'message'), ended])
   }
 
   return {

@@ -11,7 +11,10 @@ import { brokenProducer } from './broken-producer.ts'
 import type { Contender } from './contender.ts'
 import { type Course, needlessDoubts } from './needless.ts'
 import { createPeople } from './people.ts'
-import { type Ended, judge, type RunSeen } from './verdict.ts'
+import { WEBHOOK_SECRET } from './post.ts'
+import { runsSeen } from './runs-seen.ts'
+import type { ServerArgument } from './server.ts'
+import { type Ended, judge } from './verdict.ts'
 import type { WorkerArgument } from './worker.ts'
 import { WORKFLOW, type World } from './world.ts'
 
@@ -26,7 +29,7 @@ export function relay(breaks: Break | null): Contender {
     judge,
     program: new URL('./worker.ts', import.meta.url),
     spared: [],
-    argument: (name, { redisUrl, githubUrl }, timing): WorkerArgument => ({
+    argument: (name, { redisUrl, githubUrl }, timing, way): WorkerArgument => ({
       name,
       pauses: timing.pauses,
       breaks,
@@ -42,10 +45,22 @@ export function relay(breaks: Break | null): Contender {
         DISPATCH_BACKOFF_BASE_SECONDS: String(timing.backoffBaseMs / 1000),
         DISPATCH_BACKOFF_MAX_SECONDS: String(timing.backoffMaxMs / 1000),
         RESOLVE_PATIENCE_SECONDS: String(timing.patienceMs / 1000),
-        TRACK_INTERVAL_SECONDS: String(timing.trackMs / 1000),
+        TRACK_INTERVAL_SECONDS: String((way === 'webhooks' ? timing.slowTrackMs : timing.trackMs) / 1000),
       },
     }),
-    crew(world, tally, timing) {
+    server: {
+      program: new URL('./server.ts', import.meta.url),
+      argument: (redisUrl): ServerArgument => ({
+        env: {
+          REDIS_URL: redisUrl,
+          PORT: '0',
+          RELAY_API_TOKEN: 'chaos-api-token-chaos-api-token',
+          OPS_PASSWORD: 'chaos-password-chaos-password',
+          GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
+        },
+      }),
+    },
+    crew(world, { tally, timing, random, drawLife }) {
       const redis = world.direct
       const reader = createLedgerReader({ redis })
       const queue = createQueue(DEAD_LETTERS, redis)
@@ -61,16 +76,20 @@ export function relay(breaks: Break | null): Contender {
         simulator: world.simulator,
         tally,
         certainMs: timing.certainMs,
+        random: random.fork('people'),
+        drawLife,
       })
       return {
         promote: producer.promote,
         pressRetry: () => people.pressRetry(3, { unresolvedToo: true }),
+        runAgain: people.runAgain,
         async look() {
           await people.settleUnresolved()
         },
         async mend() {
           await people.settleUnresolved()
           await people.pressRetry(100, { unresolvedToo: false })
+          await world.mail?.post.redeliver()
         },
         async deleteQueue() {
           const keys = await redis.keys(`${bullPrefix()}:*`)
@@ -128,15 +147,6 @@ function endedFrom(one: Promotion): Ended {
     ...(runId && { runId }),
     ...(supersededBy && { supersededBy }),
   }
-}
-
-export function runsSeen({ simulator }: World): RunSeen[] {
-  return simulator.runs.map(({ id, inputs, createdAt, conclusion }) => ({
-    id: String(id),
-    promotionId: inputs.promotion_id ?? '',
-    createdAt,
-    conclusion,
-  }))
 }
 
 function postsSeen({ simulator }: World) {

@@ -58,6 +58,10 @@ export function tableOf({ options, columns, neverStruck, passed }: ChaosResult):
     columns.map(({ runs }) => runs),
   )
   row(
+    "calls of GitHub's API for each run",
+    columns.map(({ calls, runs }) => (calls / runs).toFixed(1)),
+  )
+  row(
     'settled by a person: by its run, absent, its run shown',
     columns.map(({ settled }) => Object.values(settled).join(', ') || '-'),
   )

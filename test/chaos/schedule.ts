@@ -1,6 +1,6 @@
 // What will happen when, drawn from the seed alone: the strikes, the deliveries and the share of each fault among
 // the dispatches. Only how it meets the workers depends on the machine.
-import type { DispatchFault, Strike } from './faults.ts'
+import type { DeliveryFault, DispatchFault, Strike } from './faults.ts'
 import type { Random } from './random.ts'
 
 export interface PlannedStrike {
@@ -40,6 +40,11 @@ const STRIKES_A_MINUTE: Readonly<Record<Strike, number>> = {
   'redis-rolled-back': 1,
   'queue-deleted': 2,
   'retry-pressed': 20,
+  'server-killed': 2,
+  'webhooks-away': 2,
+  'reads-away': 2,
+  'webhooks-and-reads-away': 1,
+  'run-again': 12,
 }
 
 /** Of every so many dispatches, so many meet each; the rest are well. Dealt like cards, so that none is left out. */
@@ -58,11 +63,29 @@ const DISPATCH_CARDS: Readonly<Record<DispatchFault, number>> = {
   'too-large': 1,
 }
 
+/** The same of webhooks. */
+const DELIVERY_CARDS: Readonly<Record<DeliveryFault, number>> = {
+  'webhook-lost': 4,
+  'webhook-doubled': 2,
+  'webhook-late': 4,
+  'webhook-replayed': 2,
+  'webhook-forged': 2,
+  'webhook-misled': 2,
+}
+const DELIVERY_DECK = 40
+
 /** The endless row of what the dispatches meet. @param among how many of them each deck's faults are */
-export function* dealDispatches(random: Random, among: number): Generator<DispatchFault | undefined> {
+export const dealDispatches = (random: Random, among: number) => deal(random, DISPATCH_CARDS, among)
+export const dealDeliveries = (random: Random) => deal(random, DELIVERY_CARDS, DELIVERY_DECK)
+
+function* deal<K extends string>(
+  random: Random,
+  cardsOf: Readonly<Record<K, number>>,
+  among: number,
+): Generator<K | undefined, undefined> {
   for (;;) {
-    const deck: (DispatchFault | undefined)[] = Object.entries(DISPATCH_CARDS).flatMap(([kind, cards]) =>
-      Array.from({ length: cards }, () => kind as DispatchFault),
+    const deck: (K | undefined)[] = Object.entries<number>(cardsOf).flatMap(([kind, cards]) =>
+      Array.from({ length: cards }, () => kind as K),
     )
     while (deck.length < among) deck.push(undefined)
     while (deck.length > 0) yield deck.splice(random.below(deck.length), 1)[0]
@@ -80,6 +103,15 @@ export function planStrikes(random: Random, durationMs: number, pace: number): P
       plan.push({ strike, atMs: Math.round((overMs * (n + random.next())) / times) })
   }
   return plan.sort((a, b) => a.atMs - b.atMs)
+}
+
+/** How the workers come to know of runs: `webhooks`, with a slow poll; the `poll` alone. */
+export type Way = 'both' | 'webhooks' | 'poll'
+
+/** The ways one after the other, the last of them also while all comes to its end. */
+export function planWays(durationMs: number): { atMs: number; way: Way }[] {
+  const ways: Way[] = ['webhooks', 'poll', 'both']
+  return ways.map((way, index) => ({ atMs: (durationMs * (index + 1)) / (ways.length + 1), way }))
 }
 
 const QUIET_TARGETS = 0.25

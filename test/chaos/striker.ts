@@ -153,6 +153,8 @@ export function createStriker({
     lost: (kind: LostReply) => tally.struck(kind),
 
     arrived(request: ArrivedRequest, number: number | undefined): Fault | undefined {
+      // A person's request is met by nothing.
+      if (request.operation === 'rerun') return undefined
       if (request.operation !== 'dispatch') return dispatchFaults.onRead()
       const promotionId = String(request.inputs.promotion_id)
       if (number !== undefined) onTheWay.get(number)?.delete(promotionId)

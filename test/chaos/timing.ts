@@ -9,6 +9,7 @@
 //   late run, after POST    30–90 s 1.5–4.5 s  (past our limit, within patience)
 //   listed late            0–20 s   0–1 s
 //   a job's lock            60 s    3 s
+//   nothing is heard        40 s    2 s    (no webhook, no read)
 //   sweep                   30 s    1.5 s
 //   stopped worker         up to 4.5 min   (past lock, deadline and patience, until its successor has sent)
 //
@@ -21,6 +22,10 @@ export interface Timing {
   /** From an intent until its run is listed if there is one, in the resolver's eyes, ms. */
   certainMs: number
   trackMs: number
+  /** Where webhooks are to tell. */
+  slowTrackMs: number
+  /** For how long nothing is heard at all. */
+  awayMs: number
   backoffBaseMs: number
   backoffMaxMs: number
   /** A fault that starts its run late does so within this time after the POST. */
@@ -68,6 +73,8 @@ export function timingAt(pace: number): Timing {
     patienceMs,
     certainMs,
     trackMs: scaled(5_000),
+    slowTrackMs: scaled(20_000),
+    awayMs: scaled(40_000),
     backoffBaseMs: scaled(2_000),
     backoffMaxMs: scaled(60_000),
     lateMs: [dispatchTimeoutMs, scaled(90_000)],

@@ -26,8 +26,17 @@ export interface RunSeen {
   promotionId: string
   /** ms since the epoch. */
   createdAt: number
-  /** null while it has not ended. */
+  /** Of its newest attempt; null while that has not ended. */
   conclusion: string | null
+  /** Of all its attempts, in order. */
+  ends: readonly AttemptEnd[]
+}
+
+interface AttemptEnd {
+  attempt: number
+  conclusion: string
+  /** ms since the epoch, whole seconds. */
+  at: number
 }
 
 export interface Evidence {
@@ -163,27 +172,37 @@ function untruthOf(
   if (!conclusions) return one.state === 'skipped' ? 'skipped, although the trigger is on' : 'stuck'
   const run = own.find(({ id }) => id === one.runId)
   if (!run) return `${one.state} by run ${one.runId}, which is not its own`
-  if (!conclusions.includes(run.conclusion ?? ''))
+  // Of whichever attempt: a person may have started it again before its end was known, or after.
+  if (!run.ends.some(({ conclusion }) => conclusions.includes(conclusion)))
     return `${one.state}, but run ${run.id} is ${run.conclusion}`
   return undefined
 }
 
-/** `live` is the version whose run last succeeded. */
+/**
+ * `live` is the version whose run last succeeded, by GitHub's time, which has whole seconds. An attempt that was over
+ * and begun anew before anybody looked may be known or not.
+ */
 function notLive(
   runs: readonly RunSeen[],
   known: ReadonlyMap<string, Ended>,
   live: ReadonlyMap<string, string>,
 ): Fault[] {
-  const lastSuccess = new Map<string, Ended>()
-  for (const { promotionId, conclusion } of runs) {
+  const successes = runs.flatMap(({ promotionId, ends }) => {
     const one = known.get(promotionId)
-    if (one && conclusion === 'success') lastSuccess.set(one.target, one)
-  }
-  return [...lastSuccess].flatMap(([target, { id, version }]) =>
-    live.get(target) === version
+    const newest = Math.max(...ends.map(({ attempt }) => attempt))
+    const good = ends.filter(({ conclusion }) => conclusion === 'success')
+    return one ? good.map(({ attempt, at }) => ({ one, at, isNewest: attempt === newest })) : []
+  })
+  return [...Map.groupBy(successes, ({ one }) => one.target)].flatMap(([target, all]) => {
+    const last = all.filter(({ isNewest }) => isNewest).toSorted((a, b) => b.at - a.at)[0]
+    const mayBe = last && all.filter(({ at }) => at >= last.at)
+    return !last || mayBe?.some(({ one }) => one.version === live.get(target))
       ? []
-      : { promotionId: id, why: `last to succeed for ${target}, and ${live.get(target)} is called live` },
-  )
+      : {
+          promotionId: last.one.id,
+          why: `last to succeed for ${target}, and ${live.get(target)} is called live`,
+        }
+  })
 }
 
 /** One key, two promotions; one that a restart took is not counted. */

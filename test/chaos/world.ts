@@ -7,6 +7,9 @@ import { silentLogger } from '../../shared/logger.ts'
 import { connectForWorker } from '../../shared/redis/connect.ts'
 import { startSimulator } from '../github-simulator/simulator.ts'
 import { startPrivateRedis } from '../support/private-redis.ts'
+import type { Contender } from './contender.ts'
+import { type Mail, openMail } from './mail.ts'
+import type { openPost } from './post.ts'
 import { type Fleet, startFleet } from './processes.ts'
 import { openRedisProxy } from './redis-proxy.ts'
 import type { Striker } from './striker.ts'
@@ -22,13 +25,17 @@ export interface WorldOptions {
   program: URL
   /** The argument of one worker's program. */
   argument(name: string, addresses: { redisUrl: string; githubUrl: string }): object
+  /** What takes webhooks, and how they come to it. */
+  server: Contender['server']
+  post: Parameters<typeof openPost>[0]
 }
 
 export type World = Awaited<ReturnType<typeof openWorld>>
 
 export const WORKFLOW = 'cd_pipeline.yml'
 
-export async function openWorld({ workers, runName, timing, striker, program, argument }: WorldOptions) {
+export async function openWorld(options: WorldOptions) {
+  const { workers, runName, timing, striker, program, argument } = options
   const teardown: (() => Promise<unknown>)[] = []
   const opened = async <T extends { close(): Promise<unknown> }>(opening: Promise<T>): Promise<T> => {
     const one = await opening
@@ -89,6 +96,7 @@ export async function openWorld({ workers, runName, timing, striker, program, ar
     teardown.push(async () => direct.disconnect())
     const fleet: Fleet = startFleet({
       program,
+      letter: 'w',
       count: workers,
       logDir,
       stoppedItself: striker.stoppedItself,
@@ -97,11 +105,15 @@ export async function openWorld({ workers, runName, timing, striker, program, ar
     teardown.push(() => fleet.end())
     striker.aim(fleet)
     await fleet.ready()
+    const { server, post } = options
+    const mail: Mail | undefined =
+      server && (await opened(openMail({ simulator, server, post, redisUrl: redis.url, logDir })))
     return {
       redis,
       direct,
       simulator,
       fleet,
+      mail,
       logDir,
       producerUrl: `redis://127.0.0.1:${producers.port}/0`,
       close,

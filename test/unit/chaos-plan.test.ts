@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { DISPATCH_FAULTS, STRIKES } from '../chaos/faults.ts'
+import { DELIVERY_FAULTS, DISPATCH_FAULTS, STRIKES } from '../chaos/faults.ts'
 import { createRandom } from '../chaos/random.ts'
-import { dealDispatches, planDeliveries, planStrikes } from '../chaos/schedule.ts'
+import { dealDeliveries, dealDispatches, planDeliveries, planStrikes, planWays } from '../chaos/schedule.ts'
 
 const load = (seed: number) =>
   planDeliveries(createRandom(seed), { promotions: 300, targets: 20, durationMs: 60_000 })
@@ -27,6 +27,20 @@ test('each deck of dispatches holds every fault', () => {
   const deal = dealDispatches(createRandom(7), 50)
   const deck = new Set(Array.from({ length: 50 }, () => deal.next().value))
   expect([...deck].filter(Boolean).sort()).toEqual(Object.keys(DISPATCH_FAULTS).sort())
+})
+
+test('each deck of webhooks holds every fault', () => {
+  const deal = dealDeliveries(createRandom(7))
+  const deck = new Set(Array.from({ length: 40 }, () => deal.next().value))
+  expect([...deck].filter(Boolean).sort()).toEqual(Object.keys(DELIVERY_FAULTS).sort())
+})
+
+test('runs are followed by webhooks alone for a while, by the poll alone for another, and by both in the end', () => {
+  expect(planWays(40_000)).toEqual([
+    { atMs: 10_000, way: 'webhooks' },
+    { atMs: 20_000, way: 'poll' },
+    { atMs: 30_000, way: 'both' },
+  ])
 })
 
 test('new versions of a target ascend, and only a rollback or a late delivery goes back', () => {

@@ -33,6 +33,12 @@ const run = (id: string, promotionId: string, conclusion: string | null = 'succe
   promotionId,
   createdAt: MADE_AT + 100,
   conclusion,
+  ends: conclusion === null ? [] : [{ attempt: 1, conclusion, at: MADE_AT + 200 }],
+})
+/** Ends of its attempts, at seconds after its creation; the last is the newest. */
+const runAgain = (id: string, promotionId: string, ...ends: [conclusion: string, s: number][]): RunSeen => ({
+  ...run(id, promotionId, ends.at(-1)?.[0] ?? null),
+  ends: ends.map(([conclusion, s], index) => ({ attempt: index + 1, conclusion, at: MADE_AT + s * 1_000 })),
 })
 const evidence = (more: Partial<Evidence>): Evidence => ({
   answers: [],
@@ -114,6 +120,60 @@ test('a target whose last success is not the one called live has lost it', () =>
     }),
   )
   expect(lost).toMatchObject([{ why: 'last to succeed for production/fraud, and 1 is called live' }])
+})
+
+test.each<[string, Parameters<typeof runAgain>[2][], string]>([
+  [
+    'has succeeded again after it',
+    [
+      ['success', 1],
+      ['success', 9],
+    ],
+    '1',
+  ],
+  [
+    'has failed as it was started again',
+    [
+      ['success', 1],
+      ['failure', 9],
+    ],
+    '2',
+  ],
+  [
+    'has succeeded again before it',
+    [
+      ['failure', 1],
+      ['success', 3],
+    ],
+    '2',
+  ],
+])('what is live has succeeded last by the time of GitHub, where an older run %s', (_case, ends, live) => {
+  const newer = idMadeAt(MADE_AT + 1)
+  const promotions = [
+    ended(ID, ends[0]?.[0] === 'success' ? 'deployed' : 'failed', { runId: '7', version: '1' }),
+    ended(newer, 'deployed', { seq: 2, runId: '8', version: '2' }),
+  ]
+  const runs = [runAgain('7', ID, ...ends), runAgain('8', newer, ['success', 5])]
+  const lost = (version: string) =>
+    judge(evidence({ promotions, runs, live: new Map([['production/fraud', version]]) })).lost
+
+  expect(lost(live)).toEqual([])
+  expect(lost(live === '1' ? '2' : '1')).toHaveLength(1)
+})
+
+test('a success that was begun anew before anybody looked may be live, or not', () => {
+  const runs = [
+    runAgain('7', ID, ['success', 1]),
+    runAgain('8', idMadeAt(MADE_AT + 1), ['success', 5], ['failure', 9]),
+  ]
+  const promotions = [
+    ended(ID, 'deployed', { runId: '7', version: '1' }),
+    ended(idMadeAt(MADE_AT + 1), 'failed', { seq: 2, runId: '8', version: '2' }),
+  ]
+  for (const version of ['1', '2']) {
+    const live = new Map([['production/fraud', version]])
+    expect(judge(evidence({ promotions, runs, live })).lost).toEqual([])
+  }
 })
 
 test('two runs of one promotion are a double', () => {
