@@ -104,7 +104,9 @@ describe('every name exists', () => {
 
   test('settings', () => {
     const secrets = ['GITHUB_TOKEN', 'GITHUB_APP_PRIVATE_KEY', 'REDIS_URL', 'RELAY_API_TOKEN', 'OPS_PASSWORD']
-    const known = [...SETTING_NAMES, ...secrets.map((name) => `${name}_FILE`), 'RELAY_URL', 'NAME_FILE']
+    // Of the command line and of the Python client.
+    const producers = ['RELAY_URL', 'SPOOL_DIR']
+    const known = [...SETTING_NAMES, ...secrets.map((name) => `${name}_FILE`), ...producers, 'NAME_FILE']
     // What the blocks are given by whoever runs them.
     const variables = ['PROMOTION_ID', 'RUN_ID', 'NEW_TOKEN']
     const named = everyCode.flatMap(({ file, code }) =>
