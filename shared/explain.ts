@@ -115,7 +115,7 @@ export function sentenceOf(entry: TimelineEntry): string {
     case 'redriven':
       return `redriven (${text('by')})`
     case 'resolved':
-      return `resolved by ${text('by')}: ${text('runId') === '' ? 'there is no run' : `run ${text('runId')}`}`
+      return `resolved (${byWhom(entry)}): ${text('runId') === '' ? 'there is no run' : `run ${text('runId')}`}`
     default:
       return words(entry.what)
   }

@@ -8,6 +8,7 @@ export interface SettleOptions {
   id: string
   word: { runId: string } | { absent: true }
   by: string
+  why?: string | undefined
   log: Logger
 }
 
@@ -16,6 +17,7 @@ export async function settle({
   id,
   word,
   by,
+  why,
   log,
 }: SettleOptions): Promise<{ ok: boolean; text: string }> {
   const redis = connectForProducer(redisUrl, log)
@@ -24,7 +26,7 @@ export async function settle({
       redis.once('ready', resolve)
       redis.once('error', reject)
     })
-    const settled = await createLedger({ redis }).settle(id, word, by)
+    const settled = await createLedger({ redis }).settle(id, word, by, why)
     switch (settled.kind) {
       case 'track':
         return { ok: true, text: `${id} is followed by that run now` }

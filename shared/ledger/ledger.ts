@@ -373,8 +373,9 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       id: string,
       word: { runId: string; runUrl?: string } | { absent: true },
       by: string,
+      why?: string,
     ): Promise<Settled> {
-      return (await run('settle', { id, ...word, by })) as Settled
+      return (await run('settle', { id, ...word, by, why })) as Settled
     },
 
     /** Nothing more of the target is sent until it is released; what is in flight goes on. */

@@ -30,6 +30,12 @@ interface RollbackFlags extends TargetFlags {
   timeout: number
 }
 
+interface ResolveFlags {
+  run?: string
+  absent?: boolean
+  why?: string
+}
+
 export function addOperate(program: Command, environment: () => Environment): void {
   const by = () => environment().USER || 'a person'
 
@@ -118,7 +124,8 @@ export function addOperate(program: Command, environment: () => Environment): vo
     .argument('<promotion>', 'id')
     .option('--run <id>', 'the workflow run that it started')
     .option('--absent', 'it started none: it may be sent again')
-    .action(async (id: string, { run, absent }: { run?: string; absent?: boolean }) => {
+    .option('--why <text>', 'kept in the timeline, with your name')
+    .action(async (id: string, { run, absent, why }: ResolveFlags) => {
       if ((run === undefined) === (absent === undefined)) refuse(['say either --run ID or --absent'])
       if (run !== undefined && !/^\d{1,20}$/.test(run)) refuse(['--run must be the number of a workflow run'])
       const settings = settingsOrExit(environment(), ['redis'])
@@ -129,6 +136,7 @@ export function addOperate(program: Command, environment: () => Environment): vo
         redisUrl,
         id,
         by: by(),
+        why,
         log,
         word: run === undefined ? { absent: true } : { runId: run },
       })

@@ -1,6 +1,6 @@
 -- settle: a person says what became of an unresolved promotion: its run, or that there is none. Also of one that
 -- GitHub took without naming its run, when several could be it.
--- arg: id, runId (text) or absent (true), runUrl, by
+-- arg: id, runId (text) or absent (true), runUrl, by, why
 -- answers {kind = track, job, waitedMs} | {kind = accepted, job} | {kind = superseded, wake} | {kind = refused, state, why}
 local p = promotion(arg.id)
 local function refused(why)
@@ -10,7 +10,7 @@ end
 local searched = p and p.state == 'dispatched' and (p.runId or '') == '' and arg.runId
 if not p or (p.state ~= 'unresolved' and not searched) then return refused('state') end
 if arg.runId and not own_run(p, arg.runId) then return refused('run of another promotion') end
-note(p, 'resolved', { by = arg.by, runId = arg.runId })
+note(p, 'resolved', { by = arg.by, why = arg.why, runId = arg.runId })
 if searched then
   redis.call('ZREM', key('searching', p.scope), p.id)
   update(p, { runId = arg.runId, runUrl = arg.runUrl or '' })
