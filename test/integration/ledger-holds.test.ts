@@ -265,6 +265,19 @@ test('a person rolls back to what was live before, and by name further back; wha
   expect(await hold()).toMatchObject({ versions: ['5', '4'] })
 })
 
+test('a person who rolls back and then thinks better of it is not stopped by the first word', async () => {
+  const { deployed, ledger, claim, hold } = await setup()
+  await deployed('4')
+  await deployed('5')
+  await ledger.rollback('r-1', ALICE)
+  expect(await hold()).toMatchObject({ versions: ['5'] })
+
+  expect(await ledger.rollback('r-2', { ...ALICE, to: '5' })).toMatchObject({ status: 'accepted' })
+
+  expect(await hold()).toBeUndefined()
+  expect(await claim('r-2')).toMatchObject({ kind: 'go' })
+})
+
 test('a rollback while a later version is on its way goes to what is live, after it', async () => {
   const { deployed, dispatched, ledger, claim, fails } = await setup()
   await deployed('5')

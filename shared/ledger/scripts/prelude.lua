@@ -360,7 +360,8 @@ local function roll_back(order)
   if order.from ~= order.to and order.from ~= '' then versions[#versions + 1] = order.from end
   hold.versions = #versions > 0 and versions or nil
   hold.passes = p.id
-  if hold.kind == 'person' or hold.versions then set_hold(order.target, hold) end
+  -- Back to the only one that was blocked: nothing is any more.
+  set_hold(order.target, (hold.kind == 'person' or hold.versions) and hold or nil)
   redis.call('HINCRBY', key('counters'), order.parent and 'rollbacks:automated' or 'rollbacks:manual', 1)
   return p
 end
