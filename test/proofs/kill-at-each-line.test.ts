@@ -1,5 +1,5 @@
 // A producer is killed (-9) at each line of accept; a worker at each line from claim to record and to the end of its
-// job, of a look at a run, and of taking up a run that a webhook shows. Another one takes over: nothing is lost, sent
+// job, of a look at a run, of a rollback, and of taking up a run that a webhook shows. Another one takes over: nothing is lost, sent
 // twice or out of order. The lines are read from the sources, so that none is forgotten.
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -68,14 +68,15 @@ const REJECTED: Line[] = [
 ]
 
 const ACCEPTED: Line[] = [
-  ...lines('shared/accept.ts', 'const id = keptId', '}', /^ {4}(const|if|return)|^ {6}await/),
+  ...lines('shared/accept.ts', 'const given = keptId', '}', /^ {4}(const|if|return)|^ {6}await/),
   ...lines('shared/accept.ts', 'return accepted', '}', /./),
 ]
 
 const FOLLOW = 'worker/track/follow.ts'
+const FINISHED = lines(FOLLOW, 'async function finish', 'async function look', /^ {4}(const|if|return)/)
 const FOLLOWED: Line[] = [
   ...lines(FOLLOW, 'const isIts', 'async function finish', /^ {4}(const|if|await|return finish)/),
-  ...lines(FOLLOW, 'async function finish', 'async function look', /^ {4}(const|if|return)/),
+  ...FINISHED,
 ]
 
 const HEARD: Line[] = [
@@ -175,7 +176,7 @@ test.each(named(ACCEPTED))('a producer killed at %s: asked again, deployed by on
   await relay.startWorker()
 
   if (again.status !== 'accepted' && again.status !== 'duplicate') throw new Error(JSON.stringify(again))
-  expect(await relay.ends(again.id)).toMatchObject({ state: 'deployed', attempts: 1 })
+  expect(await relay.ends(again.id)).toMatchObject({ state: 'deployed' })
   await relay.idle()
   expect(relay.simulator.runs).toHaveLength(1)
   expect(await relay.reader.counters()).toMatchObject({ accepted: 1 })
@@ -191,11 +192,34 @@ test.each(named(FOLLOWED))('killed at %s: the newer version goes after it, once'
   await worker.dies()
   await relay.startWorker()
 
-  expect(await relay.ends(older)).toMatchObject({ state: 'deployed', attempts: 1 })
+  expect(await relay.ends(older)).toMatchObject({ state: 'deployed' })
   // The worker may have begun with it as it died.
   expect(await relay.ends(newer)).toMatchObject({ state: 'deployed' })
   await relay.idle()
   expect(relay.versionsRun()).toEqual(['5', '6'])
+})
+
+test.each(named(FINISHED))('killed at %s: what was live is put back, once', async (_, line) => {
+  const env = { ROLLBACK_ON_FAILURE: 'true' }
+  const relay = await startRelay({ workers: 0, pauses: PAUSES, env, simulator: { runMs: 300 } })
+  const first = await relay.startWorker()
+  await relay.ends(await relay.promote('5'))
+  await first.close()
+  relay.simulator.setLife({ conclusion: 'failure' })
+
+  const worker = await killedAt(line, relay, { env })
+  const failed = await relay.promote('6')
+  await until('its run is started', () => relay.simulator.runs.length === 2)
+  relay.simulator.setLife({ conclusion: 'success' })
+  await worker.dies()
+  await relay.startWorker()
+
+  const { rolledBackBy = '' } = await relay.ends(failed)
+  expect(await relay.ends(rolledBackBy)).toMatchObject({ state: 'deployed', version: '5', parent: failed })
+  await relay.idle()
+  expect(relay.versionsRun()).toEqual(['5', '6', '5'])
+  const [target] = await relay.reader.targets(1)
+  expect(target).toMatchObject({ live: '5', hold: { kind: 'rollback', versions: ['6'] } })
 })
 
 test.each(named(HEARD))('killed at %s: the run that a webhook shows is taken up', async (_, line) => {
@@ -212,7 +236,7 @@ test.each(named(HEARD))('killed at %s: the run that a webhook shows is taken up'
   await (await killedAt(line, relay, blind)).dies()
   await relay.startWorker()
 
-  expect(await relay.ends(id)).toMatchObject({ state: 'deployed', attempts: 1 })
+  expect(await relay.ends(id)).toMatchObject({ state: 'deployed' })
   await relay.idle()
   expect(relay.simulator.runs).toHaveLength(1)
 })
