@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import * as deeds from './deeds.ts'
 import * as events from './events.ts'
 import { mischief } from './mischief.ts'
+import * as people from './people-deeds.ts'
 import * as runs from './run-deeds.ts'
 import type { World } from './world.ts'
 
@@ -13,8 +14,9 @@ const lost = fc.oneof(
   { arbitrary: deeds.resolving, weight: 3 },
   { arbitrary: runs.following, weight: 2 },
   { arbitrary: runs.hearing, weight: 2 },
-  { arbitrary: deeds.redriving, weight: 2 },
-  { arbitrary: deeds.settling, weight: 1 },
+  { arbitrary: people.redriving, weight: 2 },
+  { arbitrary: people.settling, weight: 1 },
+  { arbitrary: people.rollingBack, weight: 1 },
 )
 
 const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
@@ -28,8 +30,8 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [3, runs.toldInReverse],
   [2, runs.endOutdated],
   [7, deeds.probing],
-  [6, deeds.redriving],
-  [3, deeds.settling],
+  [6, people.redriving],
+  [3, people.settling],
   [14, deeds.goingOn],
   [3, deeds.crashing],
   [4, deeds.comingAgain],
@@ -37,10 +39,11 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [5, runs.runMoving],
   [3, runs.runAgain],
   [1, events.foreignRun],
-  [1, events.holding],
+  [4, people.holding],
+  [4, people.rollingBack],
   [1, events.trimming],
   [1, events.restarting],
-  [4, events.losing(lost)],
+  [7, events.losing(lost)],
   [4, mischief],
 ]
 

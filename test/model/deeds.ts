@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import * as hows from './how.ts'
 import type { Fields } from './ledger-keys.ts'
-import { accept, mayStillSend, probe, redrive, resolve, settle, work } from './roles.ts'
+import { accept, probe, resolve, work } from './roles.ts'
 import type { World } from './world.ts'
 
 export interface Deed {
@@ -30,9 +30,6 @@ export function oneOf(world: World, n: number, fits: (fields: Fields) => boolean
   return from[Math.floor(n / 10) % Math.max(from.length, 1)]
 }
 
-/** Of the form that ours have; the number makes it new. */
-const idFrom = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
-
 const request = fc.record({
   model: fc.constantFrom('a', 'b', 'a/b'),
   version: fc.integer({ min: 1, max: 6 }).map(String),
@@ -43,7 +40,7 @@ const request = fc.record({
 export const accepting: fc.Arbitrary<Deed> = fc.tuple(request, hows.one).map(([asked, how]) => ({
   name: `accept ${JSON.stringify(asked)} ${how.script}`,
   possible: anyTime,
-  run: async (world) => world.step(await accept(world, { id: idFrom(world.number()), ...asked }), [how]),
+  run: async (world) => world.step(await accept(world, { id: world.newId(), ...asked }), [how]),
 }))
 
 /** Its turn could be now. */
@@ -96,27 +93,6 @@ export const probing: fc.Arbitrary<Deed> = fc
       await world.step(await probe(world), steps)
     },
   }))
-
-export const redriving: fc.Arbitrary<Deed> = fc.tuple(number, hows.one, fc.nat(3)).map(([n, how, old]) => ({
-  name: `redrive ${n} ${old === 3 ? 'an old one ' : ''}${how.script}`,
-  possible: notEmpty,
-  async run(world) {
-    const id = oneOf(world, n, inState('dead_lettered', 'unresolved'))
-    if (!id) return
-    const newest = Number(world.whole().promotions.get(id)?.deadLetters)
-    await world.step(await redrive(world, id, newest - (old === 3 ? 1 : 0)), [how])
-  },
-}))
-
-export const settling: fc.Arbitrary<Deed> = fc.tuple(number, hows.one).map(([n, how]) => ({
-  name: `settle ${n} ${how.script}`,
-  possible: (world) => world.ids(inState('unresolved')).length > 0,
-  async run(world) {
-    const id = oneOf(world, n, inState('unresolved'))
-    if (!id || (!world.github.runOf(id) && mayStillSend(world, id))) return
-    await world.step(await settle(world, id), [how])
-  },
-}))
 
 export const goingOn: fc.Arbitrary<Deed> = fc.tuple(number, hows.some).map(([n, steps]) => ({
   name: `go on ${n} ${hows.brief(steps)}`,

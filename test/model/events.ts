@@ -1,12 +1,11 @@
 // What befalls a world from outside: time, GitHub's runs, people, Redis itself.
 import fc from 'fast-check'
-import { type Deed, number } from './deeds.ts'
+import type { Deed } from './deeds.ts'
 import { isFormer } from './ledger-keys.ts'
 import { trim } from './roles.ts'
 import type { World } from './world.ts'
 
 const notEmpty = (world: World) => world.whole().promotions.size > 0
-const targets = (world: World) => [...world.whole().targets.keys()]
 
 function always(name: string, possible: Deed['possible'], run: Deed['run']): fc.Arbitrary<Deed> {
   return fc.constant({ name, possible, run })
@@ -32,12 +31,6 @@ export const foreignRun = always(
   async (world) => world.trail.push(`a person starts run ${world.github.foreignRun().id}`),
 )
 
-export const holding: fc.Arbitrary<Deed> = fc.tuple(number, fc.boolean()).map(([n, hold]) => ({
-  name: `${hold ? 'hold' : 'free'} ${n}`,
-  possible: notEmpty,
-  run: async (world) => world.hold(targets(world)[n % targets(world).length] ?? '', hold ? 'a person' : ''),
-}))
-
 export const trimming = always('trim', notEmpty, async (world) => {
   world.acceptedForGood()
   await world.script('trim', 'trim', () => trim(world))
@@ -49,7 +42,7 @@ export const restarting = always('restart', notEmpty, (world) => world.restart()
 export function losing(deeds: fc.Arbitrary<Deed>): fc.Arbitrary<Deed> {
   return fc.array(deeds, { minLength: 1, maxLength: 5, size: 'max' }).map((lost) => ({
     name: `lose (${lost.map(({ name }) => name).join('; ')})`,
-    possible: notEmpty,
+    possible: (world) => world.traits.losesWrites && notEmpty(world),
     async run(world) {
       await world.remember()
       for (const deed of lost) if (deed.possible(world)) await deed.run(world)

@@ -1,7 +1,8 @@
 // The healed world: everything works, every client does what it is there for, people do their part and tell the
 // truth. Within a bounded number of rounds nothing may be left on its way, and nothing be lost.
 import { hasEnded } from './invariants.ts'
-import { accept, probe, redrive, resolve, settle, work } from './roles.ts'
+import { redrive, release, settle } from './people.ts'
+import { accept, probe, resolve, work } from './roles.ts'
 import { follow, hear } from './run-roles.ts'
 import { AS_IT_SHOULD, type World, type WorldClient } from './world.ts'
 
@@ -11,9 +12,9 @@ const AT_LENGTH = Array.from({ length: 40 }, () => AS_IT_SHOULD)
 export async function heal(world: World): Promise<void> {
   world.trail.push('the world is healed')
   for (const client of [...world.clients]) world.crash(client)
-  for (const name of world.whole().targets.keys()) await world.hold(name, '')
   const finishes = async (client: WorldClient) => world.step(client, AT_LENGTH)
 
+  for (const model of Object.keys(world.reference().targets)) await finishes(await release(world, model))
   for (let round = 0; round < ROUNDS; round++) {
     const left = world.ids((fields) => !hasEnded(fields))
     if (left.length === 0) return atRest(world)
@@ -57,7 +58,7 @@ async function atRest(world: World) {
   tellsTheTruth(world)
   await hearsOfLast(world)
   for (const model of Object.keys(world.reference().targets)) {
-    const id = `00000000-0000-7000-8000-${String(world.number()).padStart(12, '9')}`
+    const id = world.newId()
     await world.step(await accept(world, { id, model, version: `last-${id}`, rollback: false }), [
       AS_IT_SHOULD,
     ])

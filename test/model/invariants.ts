@@ -1,10 +1,10 @@
 // What must be true of the ledger after every single call, whatever came before, and of GitHub's own list of runs.
 // Each throws with words that name what is wrong.
-import { ENDED, type State } from '../../shared/ledger/promotion-record.ts'
+import { ENDED, type Hold, type State } from '../../shared/ledger/promotion-record.ts'
 import { LISTED_STATES } from '../../shared/ledger/read.ts'
 import type { SimulatedRun } from './github.ts'
 import type { Fields, Whole } from './ledger-keys.ts'
-import { type Call, mayMove, type Reference } from './reference.ts'
+import { type Call, mayMove, type Reference, type ReferenceTarget } from './reference.ts'
 import { SCOPE } from './route.ts'
 
 export const targetOf = (model: string) => `production/${model}`
@@ -44,6 +44,7 @@ export function checkWhole(whole: Whole, reference: Reference, lostOnce: boolean
   }
   mustBe('the list of open circuits', listed('circuits'), sorted(whole.circuits.keys()))
 
+  checkRollbacks(whole)
   for (const [model, expected] of Object.entries(reference.targets)) {
     const target = whole.targets.get(targetOf(model)) ?? {}
     const own = all.filter(([, { model: its }]) => its === model)
@@ -65,9 +66,36 @@ export function checkWhole(whole: Whole, reference: Reference, lostOnce: boolean
     else if (target.inFlight && !places.includes(target.inFlight)) {
       throw new Error(`${target.inFlight} keeps the place of ${model} and is not in flight`)
     }
+    checkHold(model, whole, expected)
     mustBe(`live of ${model}`, target.live ?? '', expected.live ?? '')
+    mustBe(`live before in ${model}`, target.previous ?? '', expected.previous ?? '')
     mustBe(`newest of ${model}`, target.newest ?? '', expected.newest ?? '')
   }
+}
+
+function checkHold(model: string, whole: Whole, { isHeld, blocked }: ReferenceTarget) {
+  const hold = holdOf(whole, targetOf(model))
+  const seen = { isHeld: hold?.kind === 'person', blocked: sorted(hold?.versions ?? []) }
+  mustBe(`the hold on ${model}`, seen, { isHeld, blocked: sorted(blocked) })
+  mustBe(`the list of holds: ${model}`, whole.others.get('holds')?.[targetOf(model)], hold?.kind)
+}
+
+/** Never a rollback of a rollback; it puts back what was live, and both know each other. */
+function checkRollbacks(whole: Whole) {
+  for (const [id, { parent, version, liveBefore, rollback }] of whole.promotions) {
+    const failed = parent ? whole.promotions.get(parent) : undefined
+    if (!failed) continue
+    if (failed.rollback === '1') throw new Error(`${id} rolls back ${parent}, a rollback`)
+    mustBe(`${id}, by which ${parent} is rolled back`, failed.rolledBackBy, id)
+    mustBe(`what ${id} puts back`, [version, rollback], [liveBefore, '1'])
+    if (!['failed', 'timed_out'].includes(failed.state ?? ''))
+      throw new Error(`${id} rolls back ${parent}, which is ${failed.state}`)
+  }
+}
+
+function holdOf(whole: Whole, target: string): Hold | undefined {
+  const text = whole.targets.get(target)?.hold
+  return text ? (JSON.parse(text) as Hold) : undefined
 }
 
 /** Never twice, never stale: GitHub's list of runs against what was accepted. */
@@ -139,8 +167,11 @@ const STEPS = ['', 'requested', 'queued', 'waiting', 'in_progress', 'completed']
 export function checkClaims(before: Whole, after: Whole, answer: unknown) {
   for (const [id, is] of after.promotions) {
     const was = before.promotions.get(id)
-    if (!was || is.attempts === was.attempts) continue
-    const fault = whyNot(before, was)
+    if (!was) continue
+    if (is.wait !== was.wait && is.wait?.includes('"code":"held"') && !isStopped(before, id, was))
+      throw new Error(`${id} waits for a hold that does not stop it`)
+    if (is.attempts === was.attempts) continue
+    const fault = whyNot(before, id, was)
     if (fault) throw new Error(`${id} may go: ${fault}`)
   }
   const { kind, promotion } = answer as { kind?: string; promotion?: { id: string } }
@@ -149,9 +180,15 @@ export function checkClaims(before: Whole, after: Whole, answer: unknown) {
   }
 }
 
-function whyNot(before: Whole, was: Fields): string | undefined {
-  const target = before.targets.get(was.target ?? '') ?? {}
-  if (target.hold) return 'its target is held'
+/** By a person's hold, or since its version was rolled back from; the rollback itself goes. */
+function isStopped(before: Whole, id: string, { target = '', version = '' }: Fields): boolean {
+  const hold = holdOf(before, target)
+  if (!hold || hold.passes === id) return false
+  return hold.kind === 'person' || Boolean(hold.versions?.includes(version))
+}
+
+function whyNot(before: Whole, id: string, was: Fields): string | undefined {
+  if (isStopped(before, id, was)) return 'it is held'
   if (was.doubt) return 'it is in doubt'
   const isOlder = (one: Fields) => one.target === was.target && Number(one.seq) < Number(was.seq)
   const waiting = [...before.promotions].find(([, one]) => one.state === 'accepted' && isOlder(one))

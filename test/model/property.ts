@@ -14,6 +14,11 @@ const traits: fc.Arbitrary<Traits> = fc.record({
   proven: fc.boolean(),
   maxAttempts: fc.constantFrom(3, 8, 100),
   slotMs: fc.constantFrom(0, 0, 1_000),
+  rollsBack: fc.oneof(
+    { arbitrary: fc.constant(true), weight: 2 },
+    { arbitrary: fc.constant(false), weight: 1 },
+  ),
+  losesWrites: fc.boolean(),
 })
 
 export function ledgerHolds(redis: Redis, options: { read?: ReadScript; maxCommands?: number } = {}) {
@@ -32,4 +37,7 @@ export function ledgerHolds(redis: Redis, options: { read?: ReadScript; maxComma
 }
 
 /** Ids are long, so that they look as ours do. */
-const short = (text: string) => text.replace(/0{8}-0000-7000-8000-(?:0+|9+)(\d+)/g, 'p$1')
+const short = (text: string) =>
+  text
+    .replace(/(?:0{8}|f{8})-0000-7000-8000-0+(\d+)/g, 'p$1')
+    .replace(/(?:0{8}|f{8})-0000-7[0-9a-f]{3}-8[0-9a-f]{3}-([0-9a-f]{4})[0-9a-f]{8}/g, 'r-$1')

@@ -13,6 +13,8 @@ export interface Request {
 interface Known {
   model: string
   version: string
+  /** Asked for, or made as another one failed: an older version may go over a newer one. */
+  isRollback: boolean
   /** Place in the order of its target's acceptances. */
   order: number
 }
@@ -27,12 +29,18 @@ export interface Reference {
   accepted: number
 }
 
-interface ReferenceTarget {
+export interface ReferenceTarget {
   newest?: string
   live?: string
   livePromotion?: string
   /** When what is live succeeded, by GitHub, ms of the world's clock. */
   liveAt?: number
+  /** Live before. */
+  previous?: string
+  /** A person stops it. */
+  isHeld: boolean
+  /** Versions that were rolled back from. */
+  blocked: string[]
   /** By version: who brought it last, and until when that is remembered. */
   seen: Record<string, { id: string; until: number }>
 }
@@ -45,7 +53,7 @@ export const emptyReference = (): Reference => ({
   accepted: 0,
 })
 
-const SEEN_MS = 24 * 3_600_000
+export const SEEN_MS = 24 * 3_600_000
 const OPEN_AGAIN: readonly (State | undefined)[] = [
   ...(['failed', 'cancelled', 'timed_out', 'dead_lettered', 'skipped'] as const),
   undefined,
@@ -61,12 +69,15 @@ export function takeIn(
   now: number,
 ): { status: string; id: string } {
   if (stateOf(id)) return { status: 'accepted', id }
-  reference.targets[model] ??= { seen: {} }
+  reference.targets[model] ??= { seen: {}, isHeld: false, blocked: [] }
   const target = reference.targets[model]
+  const isBlocked = target.blocked.includes(version)
+  const isOpenAgain = (other: string) => {
+    const isSkippedAgain = isBlocked && stateOf(other) === 'skipped'
+    return OPEN_AGAIN.includes(stateOf(other)) && other !== target.livePromotion && !isSkippedAgain
+  }
   const standing = (other?: string) =>
-    other !== undefined &&
-    reference.promotions[other]?.version === version &&
-    !OPEN_AGAIN.includes(stateOf(other))
+    other !== undefined && reference.promotions[other]?.version === version && !isOpenAgain(other)
   if (key !== undefined) {
     const first = reference.keys[key]
     const known = first === undefined || !stateOf(first) ? undefined : reference.promotions[first]
@@ -80,19 +91,25 @@ export function takeIn(
     const same = [target.newest, ...others].find(standing)
     if (same !== undefined) return { status: 'duplicate', id: same }
   }
-  reference.promotions[id] = { model, version, order: ++reference.accepted }
+  reference.promotions[id] = { model, version, order: ++reference.accepted, isRollback: rollback }
   if (key !== undefined) reference.keys[key] = id
-  target.newest = id
   target.seen[version] = { id, until: now + SEEN_MS }
+  // It is skipped: nothing gives way to it.
+  if (!isBlocked) Object.assign(target, { newest: id, blocked: [] })
   return { status: 'accepted', id }
 }
 
-/** A run has succeeded at GitHub, and the ledger has taken it in: live is the last one, whoever was told first. */
+/**
+ * A run has succeeded at GitHub, and the ledger has taken it in: live is the last one, whoever was told first.
+ * @returns whether this one is
+ */
 export function takeSuccess(reference: Reference, id: string, at: number) {
   const known = reference.promotions[id]
   const target = known && reference.targets[known.model]
-  if (!target || at < (target.liveAt ?? 0)) return
+  if (!target || at < (target.liveAt ?? 0)) return false
+  if (target.live !== known.version) target.previous = target.live ?? ''
   Object.assign(target, { live: known.version, livePromotion: id, liveAt: at })
+  return true
 }
 
 export type Call =
@@ -107,6 +124,9 @@ export type Call =
   | 'rerun'
   | 'finish'
   | 'redrive'
+  | 'hold'
+  | 'release'
+  | 'rollback'
   | 'settle'
   | 'nextJob'
   | 'circuit'
@@ -116,7 +136,7 @@ export type Call =
 const MOVES: Partial<Record<State, Partial<Record<State, readonly Call[]>>>> = {
   accepted: {
     dispatching: ['claim'],
-    superseded: ['accept', 'claim', 'resolve'],
+    superseded: ['accept', 'claim', 'resolve', 'rollback', 'rerun'],
     skipped: ['claim'],
     dead_lettered: ['claim'],
     dispatched: ['outcome', 'resolve', 'adopt'],

@@ -1,5 +1,5 @@
-// Who calls the ledger, each the product's own code between its calls: workers, the resolver, the prober of circuits,
-// producers and people. Who follows runs: `run-roles.ts`.
+// Who calls the ledger, each the product's own code between its calls: producers, workers, the resolver, the prober of
+// circuits. Who follows runs: `run-roles.ts`; people: `people.ts`.
 import { isDeepStrictEqual } from 'node:util'
 import type { Circuits } from '../../shared/ledger/circuits.ts'
 import { silentLogger } from '../../shared/logger.ts'
@@ -173,30 +173,6 @@ export function probe(world: World): Promise<WorldClient> {
       log: silentLogger,
     }).probeDue()
   })
-}
-
-export function redrive(world: World, id: string, deadLetter: number): Promise<WorldClient> {
-  const who = `person ${world.number()}`
-  return world.start(who, (gate) =>
-    world.call(gate, 'redrive', `${who} redrives ${id} ${deadLetter}`, async () => {
-      const meant = Number(world.whole().promotions.get(id)?.deadLetters) === deadLetter
-      const answer = await world.ledger.redrive(id, deadLetter, who)
-      if (!meant && answer.kind !== 'settled') throw new Error(`another dead letter of ${id} was meant`)
-      return answer
-    }),
-  )
-}
-
-/** A person looks at GitHub and says what is true. */
-export function settle(world: World, id: string): Promise<WorldClient> {
-  const who = `person ${world.number()}`
-  const run = world.github.runOf(id)
-  const word = run ? { runId: run.id } : ({ absent: true } as const)
-  return world.start(who, (gate) =>
-    world.call(gate, 'settle', `${who} settles ${id}: ${run?.id ?? 'absent'}`, () =>
-      world.ledger.settle(id, word, who),
-    ),
-  )
 }
 
 /** As if all had ended long ago. */

@@ -8,6 +8,7 @@ import { createHear } from '../../worker/track/hear.ts'
 import type { Gate } from './clients.ts'
 import { takeSuccess } from './reference.ts'
 import { listing, nothing, OWNER } from './roles.ts'
+import { takeBack, takeRollback, toPutBack } from './rollbacks.ts'
 import { SCOPE, WORKFLOW } from './route.ts'
 import type { How, World, WorldClient } from './world.ts'
 
@@ -37,7 +38,8 @@ export function hear(world: World, event: RunEvent): Promise<WorldClient> {
             `${who} notes attempt ${end.runAttempt} of run ${end.runId}: ${end.conclusion}`,
             async () => {
               const noted = await world.ledger.rerun({ ...end, updatedAt: world.stored(end.updatedAt) })
-              if (noted.kind === 'noted' && end.success) takeSuccess(world.reference(), end.id, end.updatedAt)
+              const succeeds = noted.kind === 'noted' && end.success
+              if (succeeds && takeSuccess(world.reference(), end.id, end.updatedAt)) takeBack(world, end.id)
               return noted
             },
           ),
@@ -61,6 +63,7 @@ function follower(world: World, gate: Gate<How>, who: string) {
     },
     learnCorrelation: (seen) => world.correlation.learn(SCOPE, seen),
     timeLimitMs: 60 * 60_000,
+    rollBack: world.traits.rollsBack,
     wake: nothing,
     observe: () => {},
     now: Date.now,
@@ -106,7 +109,14 @@ function track(world: World, gate: Gate<How>, who: string, seen: RunSeen) {
 
 /** @param end its time of the world's clock */
 export async function finish(world: World, end: RunEnd) {
+  const expected = end.rollbackId ? toPutBack(world, end.id) : undefined
   const answer = await world.ledger.finish({ ...end, updatedAt: world.stored(end.updatedAt) })
+  const { rollback } = answer
+  if (rollback?.version !== (answer.finished ? expected : undefined))
+    throw new Error(`${end.id} has ended, and ${rollback?.version} is put back, not ${expected}`)
   if (answer.finished && end.state === 'deployed') takeSuccess(world.reference(), end.id, end.updatedAt ?? 0)
+  const { model = '', version: from = '' } = world.reference().promotions[end.id] ?? {}
+  if (rollback)
+    takeRollback(world.reference(), { id: rollback.id, model, to: rollback.version, from }, world.now())
   return answer
 }

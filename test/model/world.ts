@@ -8,10 +8,17 @@ import { createLedger } from '../../shared/ledger/ledger.ts'
 import type { State } from '../../shared/ledger/promotion-record.ts'
 import { createLedgerReader } from '../../shared/ledger/read.ts'
 import type { ReadScript } from '../../shared/ledger/scripts.ts'
-import { KEY_PREFIX } from '../../shared/redis/connect.ts'
 import { type Client, type Gate, NO_ANSWER, startClient } from './clients.ts'
 import { createGithubDouble, type GithubTraits, type Send } from './github.ts'
-import { checkClaims, checkMoves, checkOwnRuns, checkRuns, checkUnchanged, checkWhole } from './invariants.ts'
+import {
+  checkClaims,
+  checkMoves,
+  checkOwnRuns,
+  checkRuns,
+  checkUnchanged,
+  checkWhole,
+  targetOf,
+} from './invariants.ts'
 import { createLedgerKeys, type Fields } from './ledger-keys.ts'
 import { type Call, emptyReference, type Reference } from './reference.ts'
 import { SCOPE } from './route.ts'
@@ -43,6 +50,10 @@ export interface Traits extends GithubTraits {
   /** Time between two dispatches, ms. */
   slotMs: number
   maxClaims?: number
+  /** A deployment that fails is rolled back. */
+  rollsBack: boolean
+  /** Redis may lose its last writes. */
+  losesWrites: boolean
 }
 
 export type WorldClient = Client<How>
@@ -52,8 +63,10 @@ export type World = Awaited<ReturnType<typeof createWorld>>
 export const tally = new Map<string, number>()
 
 function kindOf(answer: unknown): string {
-  const { kind, code, status, finished, changed } = (answer ?? {}) as Record<string, unknown>
-  return [kind, code, status, finished, changed].filter((one) => one !== undefined).join(' ')
+  const { kind, code, status, finished, changed, rollback } = (answer ?? {}) as Record<string, unknown>
+  return [kind, code, status, finished, changed, rollback && 'rolls back']
+    .filter((one) => one !== undefined)
+    .join(' ')
 }
 
 /** A server forgets what it was told within this time at most, ms. */
@@ -104,6 +117,10 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
     reference: () => reference,
     whole: () => whole,
     number: () => ++numbers,
+    /** Of the form that ours have. What may be forgotten was made long ago: accepted again, it is looked for. */
+    newId: () =>
+      `${traits.losesWrites ? '00000000' : 'ffffffff'}-0000-7000-8000-${String(++numbers).padStart(12, '0')}`,
+    pendingOf: (model: string) => whole.targets.get(targetOf(model))?.pending || undefined,
     stateOf: (id: string) => whole.promotions.get(id)?.state as State | undefined,
     ids: (is: (fields: Fields) => boolean) =>
       [...whole.promotions].flatMap(([id, fields]) => (is(fields) ? [id] : [])).toSorted(),
@@ -173,10 +190,13 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
       if (at >= 0) clients.splice(at, 1)
     },
 
-    /** Nobody sends again any more what was accepted: spools and connections are long done with it. */
+    /**
+     * Nobody sends again any more what was accepted: spools and connections are long done with it. Nor does a person
+     * repeat unasked what was true before.
+     */
     acceptedForGood() {
-      for (const client of clients.filter(({ name }) => name.startsWith('accept'))) world.crash(client)
-      const others = earlier.filter(({ kind }) => kind !== 'accept')
+      for (const client of clients.filter(({ name }) => /^(accept|person)/.test(name))) world.crash(client)
+      const others = earlier.filter(({ kind }) => kind !== 'accept' && kind !== 'rollback')
       earlier.splice(0, earlier.length, ...others)
     },
 
@@ -187,16 +207,6 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
       await keys.pass(ms)
       whole = await keys.read()
       judge()
-    },
-
-    async hold(target: string, by: string) {
-      trail.push(`${target} is held by: ${by}`)
-      await redis.hset(
-        `${KEY_PREFIX}:target:${target}`,
-        'hold',
-        by && JSON.stringify({ kind: 'person', by, since: 0 }),
-      )
-      whole = await keys.read()
     },
 
     /** Redis is restarted and has lost nothing. */
@@ -228,8 +238,6 @@ export async function createWorld(redis: Redis, traits: Traits, read?: ReadScrip
       if (!memory) return
       trail.push('Redis is restarted and has lost its last writes')
       world.acceptedForGood()
-      // A person's word was true before: nobody gives it again unasked.
-      for (const client of clients.filter(({ name }) => name.startsWith('person'))) world.crash(client)
       await memory.back()
       const forgotten = reference.accepted
       reference = { ...memory.reference, accepted: forgotten }
