@@ -9,8 +9,8 @@ import { connectForProducer } from '../../shared/redis/connect.ts'
 import { BASELINE_QUEUE, type BaselineArgument } from './baseline-worker.ts'
 import type { Contender } from './contender.ts'
 import type { Promote } from './load.ts'
-import { storyOf } from './relay.ts'
 import { runsSeen } from './runs-seen.ts'
+import { storyOf } from './story.ts'
 import { judgePlain } from './verdict.ts'
 
 const EVERYTHING = 1_000_000
@@ -75,6 +75,8 @@ export const baseline: Contender = {
       look: async () => {},
       pressRetry: () => pressRetry(3),
       runAgain: async () => {},
+      holdForAWhile: async () => {},
+      rollBack: async () => {},
       mend: () => pressRetry(100),
       deleteQueue: async () => {},
       addForeign: async () => {},
@@ -93,8 +95,17 @@ export const baseline: Contender = {
           version: '',
           acceptedAt: 0,
           state: states.get(id) ?? 'finished',
+          rollback: false,
         }))
-        return { answers, promotions, runs: runsSeen(world), windows, live: new Map(), needless: [] }
+        return {
+          answers,
+          promotions,
+          runs: runsSeen(world),
+          windows,
+          live: new Map(),
+          needless: [],
+          sentThoughHeld: [],
+        }
       },
       story: (id) => storyOf(world, id, async () => []),
       settled: () => ({}),

@@ -38,6 +38,8 @@ export interface Crew {
   pressRetry(): Promise<void>
   /** Starts a completed run again at GitHub. */
   runAgain(): Promise<void>
+  holdForAWhile(): Promise<void>
+  rollBack(): Promise<void>
   /** What is left to people once the world is healed. */
   mend(): Promise<void>
   deleteQueue(): Promise<void>

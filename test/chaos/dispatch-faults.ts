@@ -7,7 +7,7 @@ import type { Timing } from './timing.ts'
 
 export type DispatchFaults = ReturnType<typeof createDispatchFaults>
 
-const SHARE_OF_FAILED_RUNS = 0.06
+const SHARE_OF_FAILED_RUNS = 0.18
 const SHARE_OF_FAILED_READS = 0.02
 
 export function createDispatchFaults({

@@ -55,12 +55,16 @@ export const STRIKES = {
   'reads-away': '5xx to every GET for a while: neither poll nor look',
   'webhooks-and-reads-away': 'neither of them for a while',
   'run-again': 'a person starts a completed run again at GitHub',
+  'target-held': 'a person holds a target for a while',
+  'target-rolled-back': 'a person rolls a target back',
 } as const
 export type Strike = keyof typeof STRIKES
 
 /** What happens by share besides. */
 export const OTHER_FAULTS = {
   'failed-run': 'a run that fails',
+  'automated-rollback': 'a failure that is rolled back by itself',
+  'skipped-version': 'a version offered again that was rolled back from',
   'reads-fail': '5xx or reset on a GET',
   'listed-late': 'a run that is missing from listings for a while',
   'woken-beside-successor': 'SIGCONT of a stopped worker as its successor POSTs',

@@ -186,6 +186,10 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
           return void crew.pressRetry()
         case 'run-again':
           return void crew.runAgain()
+        case 'target-held':
+          return void crew.holdForAWhile()
+        case 'target-rolled-back':
+          return void crew.rollBack()
         case 'reads-away':
           return dispatchFaults.readsAwayForAWhile(kind)
         case 'webhooks-away':

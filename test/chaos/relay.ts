@@ -1,6 +1,4 @@
 // The relay as a contender: its producer in the harness, its workers as processes, its ledger as the witness.
-import { readdir, readFile } from 'node:fs/promises'
-import path from 'node:path'
 import { createProducer } from '../../producer/index.ts'
 import { createLedger } from '../../shared/ledger/ledger.ts'
 import { type Promotion, targetName } from '../../shared/ledger/promotion-record.ts'
@@ -9,18 +7,21 @@ import { bullPrefix, createQueue, DEAD_LETTERS, PROMOTED, PROMOTIONS } from '../
 import { type Break, brokenScripts } from './breaks.ts'
 import { brokenProducer } from './broken-producer.ts'
 import type { Contender } from './contender.ts'
-import { type Course, needlessDoubts } from './needless.ts'
+import type { Tally } from './faults.ts'
+import { sentThoughHeld } from './held.ts'
+import { needlessDoubts } from './needless.ts'
+import { createOperators } from './operators.ts'
 import { createPeople } from './people.ts'
 import { WEBHOOK_SECRET } from './post.ts'
 import { runsSeen } from './runs-seen.ts'
 import type { ServerArgument } from './server.ts'
+import { storyOf } from './story.ts'
+import { toldInVain } from './told-in-vain.ts'
 import { type Ended, judge } from './verdict.ts'
 import type { WorkerArgument } from './worker.ts'
 import { WORKFLOW, type World } from './world.ts'
 
 const EVERYTHING = 1_000_000
-/** What `handle` logs then. */
-const IN_VAIN = 'The attempt ended after the ledger had moved on'
 
 export function relay(breaks: Break | null): Contender {
   return {
@@ -44,6 +45,7 @@ export function relay(breaks: Break | null): Contender {
         DISPATCH_RATE_PER_SECOND: '200',
         DISPATCH_BACKOFF_BASE_SECONDS: String(timing.backoffBaseMs / 1000),
         DISPATCH_BACKOFF_MAX_SECONDS: String(timing.backoffMaxMs / 1000),
+        ROLLBACK_ON_FAILURE: 'true',
         RESOLVE_PATIENCE_SECONDS: String(timing.patienceMs / 1000),
         TRACK_INTERVAL_SECONDS: String((way === 'webhooks' ? timing.slowTrackMs : timing.trackMs) / 1000),
       },
@@ -69,8 +71,17 @@ export function relay(breaks: Break | null): Contender {
       const producer = breaks
         ? brokenProducer(world.producerUrl, brokenScripts(breaks))
         : createProducer({ redisUrl: world.producerUrl })
+      const ledger = createLedger({ redis })
+      const operators = createOperators({
+        ledger,
+        reader,
+        promote: producer.promote,
+        tally,
+        random: random.fork('operators'),
+        holdMs: timing.holdMs,
+      })
       const people = createPeople({
-        ledger: createLedger({ redis }),
+        ledger,
         reader,
         deadLetters: queue,
         simulator: world.simulator,
@@ -83,10 +94,13 @@ export function relay(breaks: Break | null): Contender {
         promote: producer.promote,
         pressRetry: () => people.pressRetry(3, { unresolvedToo: true }),
         runAgain: people.runAgain,
+        holdForAWhile: operators.holdForAWhile,
+        rollBack: operators.rollBack,
         async look() {
           await people.settleUnresolved()
         },
         async mend() {
+          await operators.end()
           await people.settleUnresolved()
           await people.pressRetry(100, { unresolvedToo: false })
           await world.mail?.post.redeliver()
@@ -106,22 +120,33 @@ export function relay(breaks: Break | null): Contender {
           const timelines = await Promise.all(
             promotions.map(async ({ id }) => ({ id, entries: await reader.timeline(id) })),
           )
+          const posts = postsSeen(world)
+          const targets = new Map(promotions.map((one) => [one.id, targetName(one)]))
           const needless = needlessDoubts({
             timelines,
             windows,
-            posts: postsSeen(world),
+            posts,
             struck: world.fleet.struck,
             toldInVain: await toldInVain(world.logDir),
           })
-          const targets = await reader.targets(EVERYTHING)
-          const live = new Map(targets.map((one) => [targetName(one), one.live ?? '']))
+          const live = new Map(
+            (await reader.targets(EVERYTHING)).map((one) => [targetName(one), one.live ?? '']),
+          )
+          tallyRollbacks(tally, promotions)
           return {
-            answers,
+            answers: [...answers, ...operators.answers],
             promotions: promotions.map(endedFrom),
             runs: runsSeen(world),
             windows,
             live,
             needless,
+            sentThoughHeld: sentThoughHeld({
+              holds: operators.holds,
+              posts,
+              targetOf: (id) => targets.get(id),
+              windows,
+              sendDeadlineMs: timing.pauses.sendDeadlineMs,
+            }),
           }
         },
         story: (id) => storyOf(world, id, () => reader.timeline(id)),
@@ -135,8 +160,15 @@ export function relay(breaks: Break | null): Contender {
   }
 }
 
+function tallyRollbacks(tally: Tally, promotions: readonly Promotion[]) {
+  const automated = promotions.filter(({ source }) => source === 'automated_rollback')
+  const skipped = promotions.filter(({ state }) => state === 'skipped')
+  if (automated.length > 0) tally.struck('automated-rollback', automated.length)
+  if (skipped.length > 0) tally.struck('skipped-version', skipped.length)
+}
+
 function endedFrom(one: Promotion): Ended {
-  const { id, seq, version, acceptedAt, state, runId, supersededBy } = one
+  const { id, seq, version, acceptedAt, state, runId, supersededBy, parent, rollback } = one
   return {
     id,
     target: targetName(one),
@@ -145,54 +177,16 @@ function endedFrom(one: Promotion): Ended {
     acceptedAt,
     state,
     ...(runId && { runId }),
+    rollback,
     ...(supersededBy && { supersededBy }),
+    ...(parent && { parent }),
   }
 }
 
 function postsSeen({ simulator }: World) {
   return simulator.dispatches().map(({ at, body }) => {
-    const { inputs } = body as { inputs?: { promotion_id?: string } }
-    return { at, promotionId: inputs?.promotion_id ?? '' }
+    const { inputs } = body as { inputs?: Record<string, string> }
+    const isRollback = inputs?.trigger_source?.endsWith('_rollback') ?? false
+    return { at, promotionId: inputs?.promotion_id ?? '', isRollback }
   })
-}
-
-/** Outcomes that came too late for the ledger, as the workers logged it. */
-async function toldInVain(logDir: string) {
-  const told: Course['toldInVain'][number][] = []
-  for (const file of await readdir(logDir)) {
-    for (const line of (await readFile(path.join(logDir, file), 'utf8')).split('\n')) {
-      if (!line.includes(IN_VAIN)) continue
-      const { promotionId, attempt, worker, time, tookMs } = JSON.parse(line) as {
-        promotionId: string
-        attempt: number
-        worker: string
-        time: string
-        tookMs: number
-      }
-      told.push({ promotionId, attempt, worker, at: Date.parse(time), tookMs })
-    }
-  }
-  return told
-}
-
-/** The ledger's timeline and the simulator's log of one promotion, in the order of time. */
-export async function storyOf(
-  { simulator }: World,
-  id: string,
-  timeline: () => Promise<{ at: number; [detail: string]: unknown }[]>,
-): Promise<string[]> {
-  const told = (await timeline()).map(({ at, ...entry }) => ({
-    at,
-    line: `ledger     ${JSON.stringify(entry)}`,
-  }))
-  const posts = simulator.dispatches().filter(({ body }) => JSON.stringify(body ?? '').includes(id))
-  const seen = posts.map(({ at, status, fault, runId, headers }) => ({
-    at,
-    line: `simulator  POST from ${headers.host} → ${status} ${fault ?? ''} ${runId ? `run ${runId}` : ''}`,
-  }))
-  const runs = simulator.runs.filter(({ inputs }) => inputs.promotion_id === id)
-  const made = runs.map((run) => ({ at: run.createdAt, line: `simulator  run ${run.id} is created` }))
-  return [...told, ...seen, ...made]
-    .sort((a, b) => a.at - b.at)
-    .map(({ at, line }) => `${new Date(at).toISOString().slice(11, 23)}  ${line}`)
 }

@@ -10,6 +10,7 @@ export function runsSeen({ simulator }: { simulator: Simulator }): RunSeen[] {
   return simulator.runs.map(({ id, inputs, createdAt, conclusion }) => ({
     id: String(id),
     promotionId: inputs.promotion_id ?? '',
+    isRollback: inputs.trigger_source?.endsWith('_rollback') ?? false,
     createdAt,
     conclusion,
     ends: (ends.get(id) ?? []).map(({ runAttempt, body }) => {

@@ -45,6 +45,8 @@ const STRIKES_A_MINUTE: Readonly<Record<Strike, number>> = {
   'reads-away': 2,
   'webhooks-and-reads-away': 1,
   'run-again': 12,
+  'target-held': 6,
+  'target-rolled-back': 8,
 }
 
 /** Of every so many dispatches, so many meet each; the rest are well. Dealt like cards, so that none is left out. */

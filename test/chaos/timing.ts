@@ -26,6 +26,8 @@ export interface Timing {
   slowTrackMs: number
   /** For how long nothing is heard at all. */
   awayMs: number
+  /** For how long a person holds a target. */
+  holdMs: number
   backoffBaseMs: number
   backoffMaxMs: number
   /** A fault that starts its run late does so within this time after the POST. */
@@ -75,6 +77,7 @@ export function timingAt(pace: number): Timing {
     trackMs: scaled(5_000),
     slowTrackMs: scaled(20_000),
     awayMs: scaled(40_000),
+    holdMs: sendDeadlineMs + scaled(60_000),
     backoffBaseMs: scaled(2_000),
     backoffMaxMs: scaled(60_000),
     lateMs: [dispatchTimeoutMs, scaled(90_000)],

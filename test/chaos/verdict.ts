@@ -1,8 +1,10 @@
 // The judge: compares the simulator's own log of runs with what producers were told and what the ledger says. Pure.
 // Words that must stay empty: lost, doubled,
-// stale, stuck (and needless: doubts that no fault explains). What a restart from an older AOF takes with
+// stale (also what a hold should have stopped, and what was rolled back wrongly), stuck (and needless: doubts that no
+// fault explains). What a restart from an older AOF takes with
 // it is the documented bound: counted apart, and only where nothing else explains it.
 import type { Answer } from './load.ts'
+import { wronglyPutBack } from './put-back.ts'
 import type { LostWindow } from './redis-strikes.ts'
 
 /** All of these must stay empty. */
@@ -19,11 +21,16 @@ export interface Ended {
   state: string
   runId?: string
   supersededBy?: string
+  rollback: boolean
+  /** Of a rollback that was made as this one failed. */
+  parent?: string
 }
 
 export interface RunSeen {
   id: string
   promotionId: string
+  /** By a person, or as another one failed. */
+  isRollback: boolean
   /** ms since the epoch. */
   createdAt: number
   /** Of its newest attempt; null while that has not ended. */
@@ -49,6 +56,8 @@ export interface Evidence {
   live: ReadonlyMap<string, string>
   /** Found by `needless.ts`. */
   needless: readonly Fault[]
+  /** Found by `held.ts`. */
+  sentThoughHeld: readonly Fault[]
 }
 
 export interface Fault {
@@ -82,7 +91,8 @@ function emptyVerdict(): Verdict {
   return { lost: [], doubled: [], stale: [], stuck: [], needless: [], inWindow: [], ends: {} }
 }
 
-export function judge({ answers, promotions, runs, windows, live, needless }: Evidence): Verdict {
+export function judge(evidence: Evidence): Verdict {
+  const { answers, promotions, runs, windows, live } = evidence
   const verdict = emptyVerdict()
   const known = new Map(promotions.map((one) => [one.id, one]))
   const runsOf = Map.groupBy(runs, (run) => run.promotionId)
@@ -98,15 +108,11 @@ export function judge({ answers, promotions, runs, windows, live, needless }: Ev
   for (const { id, askedAt, answeredAt } of answers) {
     if (!known.has(id)) missing(id, askedAt, answeredAt, 'accepted, and the ledger does not know it')
   }
-  for (const [id] of runsOf) {
+  for (const [id, [run]] of runsOf) {
     if (known.has(id)) continue
-    // Nobody need have been told of it.
-    missing(
-      id,
-      madeAt(id),
-      madeAt(id) + PRODUCER_DEADLINE_MS,
-      'a run was started, and the ledger does not know it',
-    )
+    // Nobody need have been told of it. The id of a rollback is as old as that of what it puts right.
+    const from = run?.isRollback ? run.createdAt : madeAt(id)
+    missing(id, from, from + PRODUCER_DEADLINE_MS, 'a run was started, and the ledger does not know it')
   }
 
   for (const one of promotions) {
@@ -116,10 +122,10 @@ export function judge({ answers, promotions, runs, windows, live, needless }: Ev
     else if (untruth) verdict.lost.push({ promotionId: one.id, why: untruth })
   }
   verdict.doubled.push(...twice(runsOf), ...sameKeyTwice(answers, windowLost))
-  verdict.stale.push(...outOfOrder(runs, known))
+  verdict.stale.push(...outOfOrder(runs, known), ...evidence.sentThoughHeld, ...wronglyPutBack(runs, known))
   verdict.lost.push(...notLive(runs, known, live))
   verdict.inWindow = [...windowLost]
-  verdict.needless = [...needless]
+  verdict.needless = [...evidence.needless]
   return verdict
 }
 
@@ -162,20 +168,32 @@ function untruthOf(
   known: ReadonlyMap<string, Ended>,
 ): string | undefined {
   if (one.state === 'superseded') {
+    // What a person has put live again has no need of being put right.
+    if (one.parent && one.parent === one.supersededBy) return startedOf(own)
     const newer = known.get(one.supersededBy ?? '')
     if (!newer || newer.target !== one.target || newer.seq <= one.seq) {
       return 'superseded by nothing newer'
     }
-    return own.length > 0 ? `superseded, although run ${own[0]?.id} was started` : undefined
+    return startedOf(own)
+  }
+  if (one.state === 'skipped') {
+    const isAfterRollback = [...known.values()].some(
+      ({ target, seq, rollback }) => rollback && target === one.target && seq < one.seq,
+    )
+    return isAfterRollback ? startedOf(own) : 'skipped, although nothing was rolled back'
   }
   const conclusions = ENDS[one.state]
-  if (!conclusions) return one.state === 'skipped' ? 'skipped, although the trigger is on' : 'stuck'
+  if (!conclusions) return 'stuck'
   const run = own.find(({ id }) => id === one.runId)
   if (!run) return `${one.state} by run ${one.runId}, which is not its own`
   // Of whichever attempt: a person may have started it again before its end was known, or after.
   if (!run.ends.some(({ conclusion }) => conclusions.includes(conclusion)))
     return `${one.state}, but run ${run.id} is ${run.conclusion}`
   return undefined
+}
+
+function startedOf([run]: readonly RunSeen[]): string | undefined {
+  return run && `it has given way, although run ${run.id} was started`
 }
 
 /**

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { sentThoughHeld } from '../chaos/held.ts'
 import { needlessDoubts } from '../chaos/needless.ts'
 import { type Ended, type Evidence, judge, judgePlain, type RunSeen } from '../chaos/verdict.ts'
 
@@ -26,11 +27,13 @@ const ended = (id: string, state: string, more: Partial<Ended> = {}): Ended => (
   version: '1',
   acceptedAt: MADE_AT,
   state,
+  rollback: false,
   ...more,
 })
 const run = (id: string, promotionId: string, conclusion: string | null = 'success'): RunSeen => ({
   id,
   promotionId,
+  isRollback: false,
   createdAt: MADE_AT + 100,
   conclusion,
   ends: conclusion === null ? [] : [{ attempt: 1, conclusion, at: MADE_AT + 200 }],
@@ -47,6 +50,7 @@ const evidence = (more: Partial<Evidence>): Evidence => ({
   windows: [],
   live: new Map(),
   needless: [],
+  sentThoughHeld: [],
   ...more,
 })
 
@@ -108,7 +112,7 @@ test('superseded, although its run was started, is lost', () => {
       live: new Map([['production/fraud', '1']]),
     }),
   )
-  expect(lost).toMatchObject([{ promotionId: ID, why: 'superseded, although run 7 was started' }])
+  expect(lost).toMatchObject([{ promotionId: ID, why: 'it has given way, although run 7 was started' }])
 })
 
 test('a target whose last success is not the one called live has lost it', () => {
@@ -174,6 +178,42 @@ test('a success that was begun anew before anybody looked may be live, or not', 
     const live = new Map([['production/fraud', version]])
     expect(judge(evidence({ promotions, runs, live })).lost).toEqual([])
   }
+})
+
+const OTHER = idMadeAt(MADE_AT + 1)
+const failed = (more: Partial<Ended> = {}) => ended(ID, 'failed', { runId: '7', version: '2', ...more })
+const back = (more: Partial<Ended> = {}) =>
+  ended(OTHER, 'deployed', { seq: 2, runId: '8', rollback: true, parent: ID, ...more })
+const FIRST = idMadeAt(MADE_AT - 1)
+
+test.each<[string, Ended[], number]>([
+  ['puts right a failure by what was live', [failed(), back()], 0],
+  ['puts right a rollback', [failed({ rollback: true }), back()], 1],
+  ['puts right what did not fail', [failed({ state: 'cancelled' }), back()], 1],
+  ['puts back what was never live', [failed(), back({ version: '9' })], 1],
+])('a rollback that %s', (_case, promotions, faults) => {
+  const all = [ended(FIRST, 'deployed', { seq: 0, runId: '6' }), ...promotions]
+  const runs = [run('6', FIRST), run('7', ID, 'failure'), run('8', OTHER)]
+  expect(judge(evidence({ promotions: all, runs })).stale).toHaveLength(faults)
+})
+
+test('a version is skipped after a rollback, and else it is lost', () => {
+  const skipped = ended(OTHER, 'skipped', { seq: 3 })
+  const rollback = ended(ID, 'deployed', { runId: '7', rollback: true })
+  const live = new Map([['production/fraud', '1']])
+  expect(judge(evidence({ promotions: [rollback, skipped], runs: [run('7', ID)], live })).lost).toEqual([])
+  expect(judge(evidence({ promotions: [skipped] })).lost).toMatchObject([{ promotionId: OTHER }])
+})
+
+test('what is sent while a person holds its target is told, but for a rollback and what was claimed before', () => {
+  const holds = [{ target: 'production/fraud', from: 1_000, to: 5_000 }]
+  const post = (at: number, isRollback = false) => ({ promotionId: ID, at, isRollback })
+  const faults = (posts: ReturnType<typeof post>[], windows: { from: number; to: number }[] = []) =>
+    sentThoughHeld({ holds, posts, targetOf: () => 'production/fraud', windows, sendDeadlineMs: 1_000 })
+
+  expect(faults([post(3_000)])).toMatchObject([{ promotionId: ID }])
+  expect(faults([post(900), post(1_900), post(3_000, true), post(5_100)])).toEqual([])
+  expect(faults([post(3_000)], [{ from: 500, to: 1_500 }])).toEqual([])
 })
 
 test('two runs of one promotion are a double', () => {
