@@ -21,7 +21,7 @@ HTML = b"<html><h1>Bad Gateway</h1></html>"
     ("behaviour", "status", "state"),
     [
         (accepted(), "accepted", "accepted"),
-        (accepted(state="superseded"), "accepted", "superseded"),
+        (accepted(state="superseded"), "superseded", "superseded"),
         (accepted(status="duplicate", state="deployed"), "duplicate", "deployed"),
         (accepted(status="duplicate", state="failed"), "duplicate", "failed"),
         (accepted(state="skipped"), "skipped", "skipped"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from promotion_relay import FlushResult, PromoteResult, flush, promote
+from promotion_relay import FlushResult, PromoteResult, flush, promote, wait_until_live
 from promotion_relay.entry import entry_in, new_entry
 from promotion_relay.spool import Spool
 from promotion_relay.window import Window
@@ -72,6 +72,26 @@ def test_what_a_relay_that_is_away_can_not_take_is_spooled(away: str, spool_dir:
     assert oct(os.stat(spool_dir / name).st_mode) == "0o100600"
     assert oct(os.stat(spool_dir).st_mode) == "0o40700"
     assert TOKEN not in text
+
+
+def test_it_has_its_id_from_the_first_try_on_and_its_time_when_it_is_delivered(spool_dir: Path) -> None:
+    with serving(answer(500)) as server:
+        result = promote("m", "5", url=server.url, token=TOKEN, spool_dir=spool_dir, timeout=1)
+    request = {"model": "m", "version": "5", "environment": "production"}
+    assert len(server.requests) > 1
+    assert all(one.json == {**request, "id": result.id} for one in server.requests)
+    [name] = files(spool_dir)
+    written = json.loads((spool_dir / name).read_text())
+    assert written["request"] == request
+    with serving(accepted()) as server:
+        assert flush(spool_dir, server.url, TOKEN).ok
+    assert server.requests[0].json == {**request, "id": result.id, "promotedAt": written["createdAt"]}
+
+
+def test_what_can_not_be_spooled_has_no_id_of_its_own() -> None:
+    with serving(accepted()) as server:
+        promote("m", "5", url=server.url, token=TOKEN)
+    assert "id" not in server.requests[0].json
 
 
 @pytest.mark.parametrize("refusal", [answer(500), problem(401, "no"), problem(503, "no ledger"), answer(302)])
@@ -148,16 +168,58 @@ def test_many_processes_at_once_make_one_promotion_of_each(
         assert versions == [str(number) for number in range(target, 12, 3)]
 
 
-def test_an_answer_that_was_lost_makes_no_second_promotion(
+def test_an_answer_that_was_lost_makes_no_second_promotion(relay: Up, spool_dir: Path, model: str) -> None:
+    given: Any = {"token": relay.token, "spool_dir": spool_dir, "timeout": 3}
+    with serving(loses_the_answer(relay.url)) as proxy:
+        lost = promote(model, "1", url=proxy.url, rollback=True, **given)
+        lost_again = flush(spool_dir, proxy.url, relay.token, timeout=3)
+    assert (lost.status, lost_again.left) == ("spooled", 1)
+    # Meanwhile another machine promotes, and that one goes live: going by version would take the first one anew.
+    assert promote(model, "2", url=relay.url, token=relay.token).ok
+    flushed = flush(spool_dir, relay.url, relay.token)
+    assert [result.id for result in flushed.delivered] == [lost.id]
+    assert [one["version"] for one in relay.promotions_of(model)] == ["1", "2"]
+
+
+def test_what_waited_is_superseded_by_what_another_machine_promoted_meanwhile(
     relay: Up, spool_dir: Path, spooled: Any, model: str
 ) -> None:
-    spooled(model, "1")
-    with serving(loses_the_answer(relay.url)) as proxy:
-        lost = flush(spool_dir, proxy.url, relay.token, timeout=3)
-    assert (lost.left, lost.ok) == (1, False)
+    older = spooled(model, "1")
+    newer = promote(model, "2", url=relay.url, token=relay.token)
+    assert newer.id is not None
+    assert wait_until_live(newer.id, 30, relay.url, relay.token).live
     flushed = flush(spool_dir, relay.url, relay.token)
-    assert [result.status for result in flushed.delivered] == ["duplicate"]
-    assert len(relay.promotions_of(model)) == 1
+    [result] = flushed.delivered
+    assert (result.status, result.ok, result.id) == ("superseded", True, older.id)
+    assert "something newer was promoted" in result.reason
+    assert (flushed.ok, files(spool_dir)) == (True, [])
+    assert [run["model_version"] for run in relay.runs_of(model)] == ["2"]
+
+
+def test_what_waited_is_skipped_where_its_version_was_rolled_back_from(
+    relay: Up, spool_dir: Path, spooled: Any, model: str
+) -> None:
+    for version in ("1", "2"):
+        promoted = promote(model, version, url=relay.url, token=relay.token)
+        assert promoted.id is not None
+        assert wait_until_live(promoted.id, 30, relay.url, relay.token).live
+    relay.post("/v1/targets/rollback", {"model": model, "environment": "production", "by": "a test"})
+    spooled(model, "2", idempotency_key=f"{model}-again")
+    [result] = flush(spool_dir, relay.url, relay.token).delivered
+    assert (result.status, result.ok) == ("skipped", False)
+    assert files(spool_dir) == []
+
+
+def test_an_id_that_belongs_to_another_promotion_is_refused_for_good(
+    relay: Up, spool_dir: Path, spooled: Any, model: str
+) -> None:
+    taken = spooled(model, "1")
+    [name] = files(spool_dir)
+    text = (spool_dir / name).read_text()
+    assert flush(spool_dir, relay.url, relay.token).ok
+    (spool_dir / name).write_text(text.replace('"version": "1"', '"version": "2"'))
+    flushed = flush(spool_dir, relay.url, relay.token)
+    assert [(one.id, one.status) for one in flushed.refused] == [(taken.id, "key_reused")]
 
 
 def test_a_target_stops_at_its_first_failure_and_another_goes_on(spool_dir: Path, spooled: Any) -> None:
@@ -247,13 +309,16 @@ def test_torn_and_alien_files_are_put_aside_and_keep_nothing_back(spool_dir: Pat
     (spool_dir / f"{as_id(8)}-{digest}.json").mkdir()
     (spool_dir / f"{as_id(9)}-{digest}.json").symlink_to(spool_dir / name)
     os.mkfifo(spool_dir / "pipe.json")
+    (spool_dir / f"{as_id(0)}-{digest}.json").write_text(
+        re.sub(r'"createdAt": "[^"]*"', '"createdAt": "yesterday"', text.replace(whole.id, as_id(0)))
+    )
     (spool_dir / "package.json").write_text("{}")
     (spool_dir / "notes.txt").write_text("nobody's")
     with serving(accepted()) as server:
         flushed = flush(spool_dir, server.url, TOKEN)
-    assert (len(flushed.delivered), len(flushed.bad), flushed.left) == (1, 11, 0)
+    assert (len(flushed.delivered), len(flushed.bad), flushed.left) == (1, 12, 0)
     left = files(spool_dir)
-    assert len([one for one in left if one.endswith(".json.bad")]) == 11
+    assert len([one for one in left if one.endswith(".json.bad")]) == 12
     assert [one for one in left if not one.endswith(".bad")] == ["notes.txt"]
     assert server.connections == 1
 

@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional, TypeVar
 from .until import until
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+NODE = CHECKOUT / "node_modules" / ".bin" / "node"
 READY = "It runs until"
 T = TypeVar("T")
 
@@ -28,6 +29,10 @@ class Up:
 
     def call(self, path: str) -> Any:
         return _json("GET", self.url + path, headers={"Authorization": f"Bearer {self.token}"})
+
+    def post(self, path: str, body: object) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        return _json("POST", self.url + path, body, headers)
 
     def simulator(self, method: str, verb: str, body: Optional[object] = None) -> Any:
         return _json(method, f"{self.simulator_url}/_simulator/{verb}", body)
@@ -46,16 +51,15 @@ class Up:
 @contextmanager
 def up(data_dir: Path, env: Optional[dict[str, str]] = None) -> Iterator[Up]:
     """Its processes are gone with it: `up` ends its Redis and simulator when it is asked to end."""
-    node = CHECKOUT / "node_modules" / ".bin" / "node"
-    assert node.exists(), f"{node} is missing: npm ci brings it"
+    assert NODE.exists(), f"{NODE} is missing: npm ci brings it"
     # Nothing of the machine's settings.
     clean = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ}
-    clean["PATH"] = f"{node.parent}:{os.environ.get('PATH', '')}"
+    clean["PATH"] = f"{NODE.parent}:{os.environ.get('PATH', '')}"
     settings = {"DATA_DIR": str(data_dir), "PORT": "0", "TRACK_INTERVAL_SECONDS": "0.1", **(env or {})}
     said = data_dir.parent / "said.log"
     with said.open("w") as out:
         process = subprocess.Popen(
-            [node, CHECKOUT / "cli.ts", "up"],
+            [NODE, CHECKOUT / "cli.ts", "up"],
             cwd=data_dir.parent,
             env={**clean, **settings},
             stdin=subprocess.DEVNULL,

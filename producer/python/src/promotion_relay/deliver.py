@@ -1,6 +1,7 @@
 """
 Brings one promotion to the relay: tries again what another attempt may mend, as long as the window allows. Safe, since
-the relay knows a promotion again: by its idempotency key, else by model, environment and version.
+the relay knows a promotion again: by its id where it can be spooled, by its idempotency key, else by model, environment
+and version.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-from .entry import Entry
 from .exchange import Answer, NoAnswer, exchange
+from .request import Request
 from .result import Problem, PromoteResult
 from .settings import Server
 from .window import Window
@@ -41,7 +42,8 @@ class Verdict:
 
 
 def deliver(
-    entry: Entry,
+    request: Request,
+    idempotency_key: Optional[str],
     server: Server,
     window: Window,
     attempts: Optional[int] = None,
@@ -54,7 +56,7 @@ def deliver(
     attempt = 0
     while True:
         attempt += 1
-        verdict = _attempt(entry, server, window)
+        verdict = _attempt(request, idempotency_key, server, window)
         if said is not None and not verdict.settled:
             said.append(verdict.result.reason)
         if not verdict.again or attempt == attempts:
@@ -65,13 +67,13 @@ def deliver(
         window.pause(pause)
 
 
-def _attempt(entry: Entry, server: Server, window: Window) -> Verdict:
+def _attempt(request: Request, idempotency_key: Optional[str], server: Server, window: Window) -> Verdict:
     try:
-        answer = exchange(server, window, "POST", "/v1/promotions", entry.request, entry.idempotency_key)
+        answer = exchange(server, window, "POST", "/v1/promotions", request, idempotency_key)
     except NoAnswer as none:
         reason = f"the relay at {server.shown} can't be reached: {none}"
         return Verdict(PromoteResult("unavailable", reason=reason), again=True, away=True)
-    verdict = verdict_on(answer, entry)
+    verdict = verdict_on(answer, is_named=idempotency_key is not None or "id" in request)
     hidden = server.token.hidden_in
     result = verdict.result
     shown = replace(
@@ -84,15 +86,15 @@ def _attempt(entry: Entry, server: Server, window: Window) -> Verdict:
     return replace(verdict, result=shown)
 
 
-def verdict_on(answer: Answer, entry: Entry) -> Verdict:
-    """The table of the relay's answers."""
+def verdict_on(answer: Answer, is_named: bool) -> Verdict:
+    """The table of the relay's answers; `is_named`: it was sent with an idempotency key or an id."""
     status, body = answer.status, answer.body
     said = f"the relay answered {status} {_text(body.get('title'))}".strip()
     if status == 202 and isinstance(body.get("id"), str):
         return Verdict(_accepted(body))
     if status in (401, 403):
         return Verdict(PromoteResult("unauthorized", reason=said), away=True)
-    if answer.is_problem and status == 422 and entry.idempotency_key is not None:
+    if answer.is_problem and status == 422 and is_named:
         reason = f"{said}. {_text(body.get('detail'))}".strip()
         return Verdict(PromoteResult("key_reused", reason=reason))
     if answer.is_problem and status in (400, 413, 422):
@@ -116,6 +118,9 @@ def _accepted(body: Any) -> PromoteResult:
         return PromoteResult("duplicate", promotion, state, reason)
     if "skipped" in (state, body.get("status")):
         return PromoteResult("skipped", promotion, state, "recorded, and not deployed: get(id) says why")
+    if state == "superseded":
+        reason = "recorded, and not deployed: something newer was promoted before it got there"
+        return PromoteResult("superseded", promotion, state, reason)
     return PromoteResult("accepted", promotion, state)
 
 

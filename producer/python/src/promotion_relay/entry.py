@@ -13,6 +13,7 @@ from .request import BODY_LIMIT_BYTES, Invalid, Request, checked_key, target_of
 from .uuid7 import uuid7
 
 SCHEMA = 1
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z")
 NAME = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}-[0-9a-f]{16}\.json")
 _ID_LENGTH = 36
 # A request and what stands around it.
@@ -39,6 +40,16 @@ class Entry:
     @property
     def digest(self) -> str:
         return digest_of(target_of(self.request))
+
+    @property
+    def as_new(self) -> Request:
+        """The body of whoever will spool it if need be: an answer that is lost makes no second promotion."""
+        return {**self.request, "id": self.id}
+
+    @property
+    def as_kept(self) -> Request:
+        """The body of whoever delivers it later: superseded where something newer was accepted meanwhile."""
+        return {**self.as_new, "promotedAt": self.created_at}
 
     @property
     def file_name(self) -> str:
@@ -87,6 +98,7 @@ def entry_in(file_name: str, text: bytes) -> Entry:
         not isinstance(request, dict)
         or not all(isinstance(request.get(name), str) for name in names)
         or not isinstance(created_at, str)
+        or not _TIME.fullmatch(created_at)
     ):
         raise NotAnEntry("it has not the fields of a promotion")
     try:

@@ -200,7 +200,7 @@ class Relay:
         server = server_from(self._url, self._token)
         if spool is not None:
             older = spool.flush(
-                lambda e: deliver(e, server, window, SPOOL_ATTEMPTS, said),
+                lambda e: deliver(e.as_kept, e.idempotency_key, server, window, SPOOL_ATTEMPTS, said),
                 window,
                 entry.digest,
                 lock_window=Window(window.left / 2),
@@ -210,14 +210,17 @@ class Relay:
                 reason = f"older ones of its target wait in the spool: {older.reason}"
                 carried.append(Verdict(PromoteResult("unavailable", reason=reason)))
                 return
-        carried.append(deliver(entry, server, window, said=said))
+        request = entry.request if spool is None else entry.as_new
+        carried.append(deliver(request, entry.idempotency_key, server, window, said=said))
         if spool is not None and carried[0].settled:
             _tell_flush(self._flush(spool, window, lock_window=Window(0)))
 
     def _flush(self, spool: Spool, window: Window, lock_window: Optional[Window] = None) -> FlushResult:
         server = server_from(self._url, self._token)
         return spool.flush(
-            lambda entry: deliver(entry, server, window, SPOOL_ATTEMPTS), window, lock_window=lock_window
+            lambda e: deliver(e.as_kept, e.idempotency_key, server, window, SPOOL_ATTEMPTS),
+            window,
+            lock_window=lock_window,
         )
 
     def _ask(
@@ -318,7 +321,7 @@ def _tell(model: object, version: object, result: PromoteResult) -> None:
 
 def _tell_flush(flushed: FlushResult) -> None:
     for result in flushed.delivered:
-        log.info("Delivered from the spool: %s %s", result.status, result.id)
+        log.info("Delivered from the spool: %s %s %s", result.status, result.id, result.reason)
     for result in flushed.refused:
         log.error("The relay refuses a spooled promotion, kept as *.refused: %s %s", result.id, result.reason)
     for words in flushed.bad:

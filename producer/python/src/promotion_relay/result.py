@@ -7,14 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Optional
 
 Status = Literal[
-    "accepted", "duplicate", "skipped", "invalid", "key_reused", "unauthorized", "unavailable", "spooled"
+    "accepted",
+    "duplicate",
+    "superseded",
+    "skipped",
+    "invalid",
+    "key_reused",
+    "unauthorized",
+    "unavailable",
+    "spooled",
 ]
 """
 accepted      the relay has it, and takes it to its end
 duplicate     the relay has had it before: `id` is the first one's, `state` how that stands
-skipped       recorded, and not deployed: the trigger is off, or a hold blocks this version
+superseded    recorded, and gives way: something newer was promoted before it got there
+skipped       recorded, and not deployed: a hold blocks this version
 invalid       it can never be accepted: `problems` says why
-key_reused    the idempotency key belongs to another promotion
+key_reused    the idempotency key (or the id) belongs to another promotion
 unauthorized  the relay does not take this token
 unavailable   not known to be accepted: promoting it again is safe
 spooled       on this machine's disk, delivered later (the next call, or `flush`)
@@ -43,7 +52,7 @@ class PromoteResult:
     @property
     def ok(self) -> bool:
         """It is in good hands: nothing is left for the caller to do."""
-        return self.status in ("accepted", "duplicate", "spooled")
+        return self.status in ("accepted", "duplicate", "superseded", "spooled")
 
 
 @dataclass(frozen=True)
