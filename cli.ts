@@ -23,6 +23,7 @@ import {
 import { addFlush } from './standalone/commands/flush.ts'
 import { addOperate } from './standalone/commands/operate.ts'
 import { addPromote } from './standalone/commands/promote.ts'
+import { addToken } from './standalone/commands/token.ts'
 import { listenProblem } from './standalone/listen-problem.ts'
 import { watchParent } from './standalone/parent-watch.ts'
 import type { RunningServer } from './standalone/serve.ts'
@@ -90,6 +91,7 @@ const DEPLOY_EXISTING = [
 addPromote(program, environment)
 addFlush(program, environment)
 addOperate(program, environment)
+addToken(program)
 
 program
   .command('serve')
@@ -122,7 +124,7 @@ async function startServer(
   const { url, close } = await serve({
     redisUrl: required(settings.REDIS_URL).read(),
     settings,
-    apiToken: required(settings.RELAY_API_TOKEN),
+    apiToken: settings.RELAY_API_TOKEN,
     opsPassword: required(settings.OPS_PASSWORD),
     registry: new Registry(),
     deployExisting,

@@ -29,6 +29,8 @@ export interface AcceptOptions {
   id?: string
   /** Of the caller. */
   trace?: TraceContext | undefined
+  /** Who brought it, for the timeline. */
+  by?: string | undefined
 }
 
 export type AcceptResult = Accepted | { status: 'invalid'; problems: FieldProblem[] }
@@ -37,7 +39,7 @@ export type Accept = (input: unknown, options?: AcceptOptions) => Promise<Accept
 
 /** @throws what the ledger throws when Redis can't be reached; then it is not known to be accepted. */
 export function createAccept({ ledger, enqueue, tracing, log }: AcceptDeps): Accept {
-  return async (input, { idempotencyKey, id: keptId, trace: caller } = {}) => {
+  return async (input, { idempotencyKey, id: keptId, trace: caller, by } = {}) => {
     const problems: FieldProblem[] = []
     const promotion = validatePromotion(input)
     if (!promotion.ok) problems.push(...promotion.problems)
@@ -52,8 +54,8 @@ export function createAccept({ ledger, enqueue, tracing, log }: AcceptDeps): Acc
     const id = given ?? uuidv7()
     const span = tracing?.accept({ ...promotion.value, id }, caller)
     try {
-      const trace = span?.context ?? caller
-      const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined, trace)
+      const about = { trace: span?.context ?? caller, by }
+      const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined, about)
       if (accepted.status === 'accepted' && accepted.state === 'accepted') {
         await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
           log.warn(

@@ -2,8 +2,9 @@
  * Every setting, in one schema: environment variables in, typed settings or the list of every problem out.
  * Reads no environment itself and has no effect on import. Secrets come as `NAME` or `NAME_FILE`.
  */
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { parseTokens } from './api-tokens.ts'
 import { feedbackProblems, secretPartOf, secretProblem } from './feedback-settings.ts'
 import { MLFLOW_OWN, mlflowProblems, REGISTRY_NAMES } from './mlflow-settings.ts'
 import { secretsInOtlpHeaders } from './otlp-headers.ts'
@@ -92,6 +93,8 @@ const settingsSchema = z.object({
   HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port.default(8081),
   WORKER_CONCURRENCY: count(1000).default(16),
+  RELAY_API_TOKENS_FILE: z.string().optional(),
+  API_RATE_PER_MINUTE: count(1_000_000).default(600),
   OPS_USER: words(100).default('ops'),
   DISPATCH_RATE_PER_SECOND: positive('dispatches per second', 10_000).default(1),
   DISPATCH_MAX_ATTEMPTS: count(100).default(8),
@@ -215,9 +218,10 @@ export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSe
   if (needs.includes('redis'))
     ask('REDIS_URL', 'where the queue and the ledger live, e.g. redis://localhost:6379')
   if (needs.includes('server')) {
-    ask('RELAY_API_TOKEN', 'the token that callers of the API send')
+    if (!has('RELAY_API_TOKENS_FILE')) ask('RELAY_API_TOKEN', 'the token that callers of the API send')
     ask('OPS_PASSWORD', 'the log-in of the dashboard at /queues')
   }
+  problems.push(...problemsOfTokens(given(env, 'RELAY_API_TOKENS_FILE')))
   if (needs.includes('server') || needs.includes('dispatch')) {
     const mappings = parsed.success ? REGISTRY_NAMES.flatMap((name) => parsed.data[name]) : []
     const isTold = isOn('MLFLOW_FEEDBACK') && needs.includes('dispatch')
@@ -298,6 +302,20 @@ function readableFile(name: SecretName, path: string, problems: string[]): Secre
   } catch (error) {
     problems.push(`${name}_FILE can't be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}`)
     return undefined
+  }
+}
+
+/** At the start each line must be right; one that is spoilt later is left out, and the log says so. */
+function problemsOfTokens(path: string | undefined): string[] {
+  if (path === undefined) return []
+  try {
+    return parseTokens(readFileSync(path, 'utf8')).problems.map(
+      (problem) => `RELAY_API_TOKENS_FILE ${problem}`,
+    )
+  } catch (error) {
+    return [
+      `RELAY_API_TOKENS_FILE can't be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown fault'}`,
+    ]
   }
 }
 

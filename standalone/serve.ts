@@ -6,9 +6,10 @@ import { once } from 'node:events'
 import Fastify from 'fastify'
 import type { Redis } from 'ioredis'
 import type { Registry } from 'prom-client'
-import { api, BODY_LIMIT_BYTES } from '../producer/http/api.ts'
+import { api } from '../producer/http/api.ts'
 import { DELIVERY_RESULTS, githubWebhook } from '../producer/http/github-webhook.ts'
 import { MLFLOW_DELIVERY_RESULTS, mlflowWebhook } from '../producer/http/mlflow-webhook.ts'
+import { BODY_LIMIT_BYTES } from '../producer/http/promote.ts'
 import { answerGarbled, createNotFound, sendUnroutable } from '../producer/http/unroutable.ts'
 import { createNotes } from '../producer/registry/notes.ts'
 import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/registry/run-registry.ts'
@@ -28,7 +29,7 @@ import {
   TRACKING,
 } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
-import type { Secret } from '../shared/secret.ts'
+import { type Secret, secretFromFile } from '../shared/secret.ts'
 import type { Tracing } from '../shared/tracing.ts'
 import { createWake } from '../shared/wake.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
@@ -41,7 +42,8 @@ import { addressOf } from './address-of.ts'
 export interface ServeOptions {
   redisUrl: string
   settings: Settings
-  apiToken: Secret
+  /** May do everything; beside it those in `RELAY_API_TOKENS_FILE`. */
+  apiToken?: Secret | undefined
   opsPassword: Secret
   registry: Registry
   tracing?: Tracing | undefined
@@ -90,7 +92,18 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     app.addHook('onRequest', async (_request, reply) => void reply.header('x-promotion-relay', 'SIMULATED'))
   const notFound = createNotFound(app)
   app.setNotFoundHandler(notFound)
-  await app.register(api, { prefix: '/v1', accept, operate, reader, token: options.apiToken, notFound, log })
+  const tokensFile = settings.RELAY_API_TOKENS_FILE
+  await app.register(api, {
+    prefix: '/v1',
+    accept,
+    operate,
+    reader,
+    token: options.apiToken,
+    tokens: tokensFile === undefined ? undefined : secretFromFile('RELAY_API_TOKENS_FILE', tokensFile),
+    perMinute: settings.API_RATE_PER_MINUTE,
+    notFound,
+    log,
+  })
   await app.register(githubWebhook, {
     prefix: '/v1',
     secret: settings.GITHUB_WEBHOOK_SECRET,

@@ -284,8 +284,8 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       idempotencyKey?: string,
       /** The same id may have been accepted before, and Redis have lost that with its last second. */
       isKeptId = false,
-      /** Kept with it, so that its whole way is told as one trace. */
-      trace?: TraceContext,
+      /** `trace` is kept with it, so that its whole way is told as one; `by` brought it, for the timeline. */
+      { trace, by }: { trace?: TraceContext | undefined; by?: string | undefined } = {},
     ): Promise<Accepted> {
       const { metrics, accuracy, promotedAt, ...rest } = promotion
       const kept = promotedAt === undefined ? {} : { promotedAt: Date.parse(promotedAt) }
@@ -299,6 +299,7 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
         promotion: { ...record, ...figures, ...trace },
         idempotencyKey,
         isKeptId,
+        by,
         seenMs: SEEN_MS,
         keyMs: KEY_MS,
         touch: replicas > 0,

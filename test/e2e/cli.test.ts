@@ -1,7 +1,8 @@
 // The command line as a child process of its own, through its launcher: what it prints, and its exit codes.
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { join } from 'node:path'
+import path, { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { setup as startServer, TOKEN } from '../integration/http-setup.ts'
@@ -315,6 +316,36 @@ describe('no relay', () => {
       2,
       expect.stringContaining('An address is needed'),
     ])
+  })
+})
+
+describe('token', () => {
+  test('new shows a token and its line, with which it gets in', async () => {
+    const made = await cli(['token', 'new', '--name', 'ci', '--scope', 'promote,read'])
+    expect([made.code, made.stderr]).toEqual([0, ''])
+    const [, token = '', line = ''] =
+      /(relay_\S+)\n.+\n {2}(ci promote,read sha256:\S+)$/m.exec(made.stdout) ?? []
+    const tokensFile = path.join(temporaryDir('tokens'), 'tokens')
+    writeFileSync(tokensFile, line)
+    const server = await startServer({ env: { RELAY_API_TOKENS_FILE: tokensFile } })
+    const { code } = await promote([...V5, '--url', server.url], { RELAY_API_TOKEN: token })
+    expect(code).toBe(0)
+
+    const asJson = await cli(['token', 'new', '--name', 'ci', '--scope', 'read', '--json'])
+    expect(JSON.parse(asJson.stdout)).toEqual({
+      token: expect.stringMatching(/^relay_/),
+      line: expect.stringMatching(/^ci read sha256:/),
+    })
+  })
+
+  test('new refuses a name or scope that is none', async () => {
+    const wrong = await cli(['token', 'new', '--name', 'ci', '--scope', 'write'])
+    expect([wrong.code, wrong.stdout, wrong.stderr]).toEqual([
+      2,
+      '',
+      expect.stringContaining('must be of promote, read, operate'),
+    ])
+    expect((await cli(['token', 'new', '--name', 'a b', '--scope', 'read'])).code).toBe(2)
   })
 })
 

@@ -46,8 +46,8 @@ export interface SetupOptions {
   simulated?: boolean
   deployExisting?: boolean
   tracing?: Tracing | undefined
-  /** A secret that reads `TOKEN` by default. */
-  apiToken?: Secret
+  /** A secret that reads `TOKEN` by default; null: none. */
+  apiToken?: Secret | null
   /** Takes what ends it; the end of the test by default. */
   atEnd?: (undo: () => void | Promise<void>) => void
 }
@@ -65,7 +65,7 @@ export async function setup({ atEnd = onTestFinished, ...options }: SetupOptions
   const lines: string[] = []
   const log = createLogger({
     level: 'trace',
-    redact: createRedactor([apiToken, opsPassword]),
+    redact: createRedactor(apiToken ? [apiToken, opsPassword] : [opsPassword]),
     destination: { write: (line: string) => void lines.push(line) },
   })
   const registry = options.registry ?? new Registry()
@@ -73,7 +73,7 @@ export async function setup({ atEnd = onTestFinished, ...options }: SetupOptions
   const server = await serve({
     redisUrl,
     settings,
-    apiToken,
+    apiToken: apiToken ?? undefined,
     opsPassword,
     registry,
     tracing: options.tracing,

@@ -83,6 +83,7 @@ describe('defaults', () => {
       HOST: '127.0.0.1',
       WORKER_PORT: 8081,
       WORKER_CONCURRENCY: 16,
+      API_RATE_PER_MINUTE: 600,
       OPS_USER: 'ops',
       DISPATCH_RATE_PER_SECOND: 1,
       DISPATCH_MAX_ATTEMPTS: 8,
@@ -213,6 +214,8 @@ describe('a wrong value', () => {
       [name, 'many', 'must be a whole number'],
       [name, '100000', name === 'WORKER_CONCURRENCY' ? 'must be at most 1000' : 'must be at most 100'],
     ]),
+    ['API_RATE_PER_MINUTE', '0', 'must be 1 or more'],
+    ['RELAY_API_TOKENS_FILE', '/nowhere/tokens', "can't be read: ENOENT"],
     ['REDIS_WAIT_REPLICAS', '-1', 'must be 0 or more'],
     ['REDIS_WAIT_REPLICAS', '1.5', 'must be a whole number'],
     ['REDIS_WAIT_REPLICAS', 'all', 'must be a whole number'],
@@ -311,6 +314,15 @@ describe('what a process needs', () => {
       expect.stringMatching(/^RELAY_API_TOKEN is missing: /),
       expect.stringMatching(/^OPS_PASSWORD is missing: /),
     ])
+  })
+
+  test('server: a file of named tokens is as good as the callers’ token, and each of its lines is looked at', () => {
+    const { RELAY_API_TOKEN: _, ...rest } = COMPLETE
+    const line = `ci promote sha256:${'a'.repeat(64)}\n`
+    expect(problemsOf({ ...rest, RELAY_API_TOKENS_FILE: file(line) }, EVERYTHING)).toEqual([])
+    expect(problemsOf({ ...rest, RELAY_API_TOKENS_FILE: file(`${line}ci ${SENTINEL}`) }, EVERYTHING)).toEqual(
+      ['RELAY_API_TOKENS_FILE line 2 is not `name scopes sha256:digest`'],
+    )
   })
 
   test('dispatch: nothing while the trigger is off', () => {

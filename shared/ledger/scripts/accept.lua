@@ -2,7 +2,7 @@
 -- arg: promotion {id, target, model, version, environment, accuracy, source, metrics, rollback, promotedAt (when it
 --      was promoted, where it was kept by its producer meanwhile), traceparent, tracestate}, idempotencyKey,
 --      isKeptId (the caller gives the same id to the same news), seenMs (window of the deduplication by version),
---      keyMs (how long an idempotency key is kept), touch (see prelude)
+--      keyMs (how long an idempotency key is kept), by (who brought it), touch (see prelude)
 -- answers {status = accepted | duplicate | key_reused, id, state, job, live}
 local given = arg.promotion
 local t = target(given.target)
@@ -55,6 +55,6 @@ local newest = given.promotedAt and t.newest and promotion(t.newest)
 local by_newer = newest and tonumber(newest.promotedAt or newest.acceptedAt) > given.promotedAt and newest.id or nil
 if not blocked and not by_newer then unblock(given.target, hold) end
 return answer('accepted', take_in(given, {
-  idempotencyKey = arg.idempotencyKey, isKeptId = arg.isKeptId, seenMs = arg.seenMs, keyMs = arg.keyMs,
+  idempotencyKey = arg.idempotencyKey, isKeptId = arg.isKeptId, by = arg.by, seenMs = arg.seenMs, keyMs = arg.keyMs,
   by_newer = by_newer, skip = blocked and 'it was rolled back from: a newer version goes, or this one once the target is released' or nil,
 }))

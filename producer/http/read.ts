@@ -1,0 +1,44 @@
+/** What can be asked over HTTP: promotions and targets. Who may is told by the gate around it. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { LedgerReader } from '../../shared/ledger/read.ts'
+import { needs } from './gate.ts'
+import { sendProblem } from './problem.ts'
+import { promotionView, targetView } from './views.ts'
+import { LONGEST_WAIT_S, waitAskedFor, whenStopped } from './wait.ts'
+
+const LIST_LIMIT = 100
+
+export function readRoutes(
+  app: FastifyInstance,
+  reader: Pick<LedgerReader, 'promotion' | 'timeline' | 'newest' | 'targets'>,
+): void {
+  // Who waits for an end is answered when the server ends.
+  const ended = new AbortController()
+  app.addHook('preClose', async () => ended.abort())
+
+  app.get('/promotions', needs('read'), async () => ({
+    promotions: (await reader.newest(LIST_LIMIT)).map((one) => promotionView(one)),
+  }))
+
+  app.get(
+    '/promotions/:id',
+    needs('read'),
+    async (request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: unknown } }>, reply) => {
+      const { id } = request.params
+      const waitMs = waitAskedFor(request.query)
+      if (waitMs === undefined) {
+        const errors = [{ field: 'wait', problem: `must be a number of seconds, at most ${LONGEST_WAIT_S}` }]
+        return sendProblem(reply, { status: 400, title: 'Not a valid wait', errors })
+      }
+      const find = async () => (/^[0-9a-f-]{36}$/.test(id) ? reader.promotion(id) : undefined)
+      const promotion = await whenStopped(find, waitMs, ended.signal, () => reply.raw.destroyed)
+      if (ended.signal.aborted) reply.header('connection', 'close')
+      if (!promotion) return sendProblem(reply, { status: 404, title: 'No such promotion' })
+      return promotionView(promotion, await reader.timeline(id))
+    },
+  )
+
+  app.get('/targets', needs('read'), async () => ({
+    targets: (await reader.targets(LIST_LIMIT)).map(targetView),
+  }))
+}

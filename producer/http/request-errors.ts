@@ -1,0 +1,41 @@
+/** Whatever is thrown on the way to an answer of the API, as a problem. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Logger } from '../../shared/logger.ts'
+import { sendProblem } from './problem.ts'
+
+const TITLES: Record<string, [status: number, title: string]> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'The body must be application/json'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'The body is empty'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'The body is not valid JSON'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'The body does not have the length that its header says'],
+}
+
+export function sendError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Logger,
+): FastifyReply {
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const most = `${Math.floor(request.routeOptions.bodyLimit / 1024)} KiB`
+    return sendProblem(reply, { status: 413, title: `The body must be at most ${most}` })
+  }
+  const known = TITLES[error.code]
+  if (known) return sendProblem(reply, { status: known[0], title: known[1] })
+  const status = error.statusCode ?? 500
+  if (status < 500) return sendProblem(reply, { status, title: 'The request can not be read' })
+  // What else fails here is Redis: nothing is known to be accepted, and the caller may send again.
+  log.error({ err: error }, 'A request failed')
+  return sendUnavailable(reply)
+}
+
+export function sendUnavailable(reply: FastifyReply): FastifyReply {
+  reply.header('retry-after', '5')
+  return sendProblem(reply, UNAVAILABLE)
+}
+
+export const UNAVAILABLE = {
+  status: 503,
+  title: 'The relay can not reach its ledger now',
+  detail: 'It is safe to send the same promotion again.',
+}
