@@ -33,8 +33,9 @@ const wholeNumber = z
   .max(Number.MAX_SAFE_INTEGER, NOT_A_VERSION)
 
 export const modelSchema = text(250)
+export const versionTextSchema = text(100)
 export const versionSchema = z
-  .union([text(100), wholeNumber.transform(String)], { error: NOT_A_VERSION })
+  .union([versionTextSchema, wholeNumber.transform(String)], { error: NOT_A_VERSION })
   .describe('Version of the model')
 /** Who acts on a target, and why. */
 export const personSchema = text(100)

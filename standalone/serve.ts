@@ -16,6 +16,7 @@ import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/regis
 import { createAccept } from '../shared/accept.ts'
 import type { Settings } from '../shared/config.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
+import { createListing } from '../shared/ledger/listing.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
 import type { Logger } from '../shared/logger.ts'
 import { createOperate } from '../shared/operate.ts'
@@ -98,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     accept,
     operate,
     reader,
+    listing: createListing({ redis }),
     token: options.apiToken,
     tokens: tokensFile === undefined ? undefined : secretFromFile('RELAY_API_TOKENS_FILE', tokensFile),
     perMinute: settings.API_RATE_PER_MINUTE,

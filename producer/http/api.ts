@@ -4,21 +4,24 @@
  */
 import type { FastifyError, FastifyInstance } from 'fastify'
 import type { Accept } from '../../shared/accept.ts'
+import type { Listing } from '../../shared/ledger/listing.ts'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { Operate } from '../../shared/operate.ts'
 import type { Secret } from '../../shared/secret.ts'
 import { createCallers } from './callers.ts'
 import { gate } from './gate.ts'
+import { listRoutes } from './list.ts'
 import { operateRoutes } from './operate.ts'
 import { promoteRoutes } from './promote.ts'
-import { readRoutes } from './read.ts'
+import { readRoute } from './read.ts'
 import { sendError } from './request-errors.ts'
 import type { NotFound } from './unroutable.ts'
 
 export interface ApiDeps {
   accept: Accept
-  reader: Pick<LedgerReader, 'promotion' | 'timeline' | 'newest' | 'targets'>
+  reader: Pick<LedgerReader, 'promotion' | 'timeline'>
+  listing: Listing
   /** May do everything. */
   token?: Secret | undefined
   /** The text of the file of named tokens. */
@@ -44,6 +47,7 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   await gate(app, { identify: createCallers(deps), perMinute, log })
 
   promoteRoutes(app, deps)
-  readRoutes(app, deps.reader)
+  listRoutes(app, deps.listing)
+  readRoute(app, deps.reader)
   operateRoutes(app, deps)
 }

@@ -1,24 +1,15 @@
-/** What can be asked over HTTP: promotions and targets. Who may is told by the gate around it. */
+/** One promotion over HTTP, at once or when it has stopped. Who may see it is told by the gate around it. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import { needs } from './gate.ts'
 import { sendProblem } from './problem.ts'
-import { promotionView, targetView } from './views.ts'
+import { promotionView } from './views.ts'
 import { LONGEST_WAIT_S, waitAskedFor, whenStopped } from './wait.ts'
 
-const LIST_LIMIT = 100
-
-export function readRoutes(
-  app: FastifyInstance,
-  reader: Pick<LedgerReader, 'promotion' | 'timeline' | 'newest' | 'targets'>,
-): void {
+export function readRoute(app: FastifyInstance, reader: Pick<LedgerReader, 'promotion' | 'timeline'>): void {
   // Who waits for an end is answered when the server ends.
   const ended = new AbortController()
   app.addHook('preClose', async () => ended.abort())
-
-  app.get('/promotions', needs('read'), async () => ({
-    promotions: (await reader.newest(LIST_LIMIT)).map((one) => promotionView(one)),
-  }))
 
   app.get(
     '/promotions/:id',
@@ -37,8 +28,4 @@ export function readRoutes(
       return promotionView(promotion, await reader.timeline(id))
     },
   )
-
-  app.get('/targets', needs('read'), async () => ({
-    targets: (await reader.targets(LIST_LIMIT)).map(targetView),
-  }))
 }

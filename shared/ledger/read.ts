@@ -67,16 +67,7 @@ export type LedgerReader = ReturnType<typeof createLedgerReader>
 export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redis; prefix?: string }) {
   const key = (...parts: string[]) => [prefix, ...parts].join(':')
 
-  async function hashes(keys: string[]): Promise<Record<string, string>[]> {
-    if (keys.length === 0) return []
-    const pipeline = redis.pipeline()
-    for (const name of keys) pipeline.hgetall(name)
-    const answers = (await pipeline.exec()) ?? []
-    return answers.map(([error, record]) => {
-      if (error) throw error
-      return record as Record<string, string>
-    })
-  }
+  const hashes = (keys: string[]) => readHashes(redis, keys)
 
   async function promotions(ids: string[]): Promise<Promotion[]> {
     const records = await hashes(ids.map((id) => key('promotion', id)))
@@ -290,6 +281,18 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
   }
 }
 
+/** Each at its place, empty where there is none. */
+export async function readHashes(redis: Redis, keys: readonly string[]): Promise<Record<string, string>[]> {
+  if (keys.length === 0) return []
+  const pipeline = redis.pipeline()
+  for (const name of keys) pipeline.hgetall(name)
+  const answers = (await pipeline.exec()) ?? []
+  return answers.map(([error, record]) => {
+    if (error) throw error
+    return record as Record<string, string>
+  })
+}
+
 function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {
   const promotion = promotionFrom(record)
   if (!promotion || (record.doubt !== 'unknown' && record.doubt !== 'epoch')) return undefined
@@ -307,7 +310,7 @@ function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {
   }
 }
 
-function targetFrom(record: Record<string, string>): Target {
+export function targetFrom(record: Record<string, string>): Target {
   const optional = (name: 'live' | 'previous' | 'inFlight' | 'pending') =>
     record[name] ? { [name]: record[name] } : {}
   return {

@@ -48,6 +48,7 @@ export function checkWhole(whole: Whole, reference: Reference, lostOnce: boolean
   for (const [model, expected] of Object.entries(reference.targets)) {
     const target = whole.targets.get(targetOf(model)) ?? {}
     const own = all.filter(([, { model: its }]) => its === model)
+    mustBe(`the history of ${model}`, listed(`history:${model}`), sorted(own.map(([id]) => id)))
     const inState = (...states: string[]) =>
       sorted(own.filter(([, { state }]) => states.includes(state ?? '')).map(([id]) => id))
     const atIt = (id?: string) => (id ? [id] : [])

@@ -316,6 +316,7 @@ local function take_in(given, about)
   if over then p.endedAt = p.since end
   set(key('promotion', p.id), p)
   redis.call('ZADD', key('promotions'), now, p.id)
+  redis.call('ZADD', key('history', p.model), now, p.id)
   redis.call('ZADD', key(over and 'ended' or 'state', not over and 'accepted' or nil), now, p.id)
   redis.call('ZADD', key('targets'), now, p.target)
   redis.call('HINCRBY', key('counters'), 'accepted', 1)

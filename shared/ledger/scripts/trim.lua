@@ -14,6 +14,7 @@ for _, id in ipairs(old) do
     redis.call('DEL', key('promotion', id), key('timeline', id))
     redis.call('ZREM', key('ended'), id)
     redis.call('ZREM', key('promotions'), id)
+    if p then redis.call('ZREM', key('history', p.model), id) end
     trimmed = trimmed + 1
   end
 end

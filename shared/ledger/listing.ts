@@ -1,0 +1,159 @@
+/**
+ * Lists of the ledger by the page, newest first. A page ends where it is full or where so much was looked at that the
+ * next call is to go on: its work is bounded whatever is asked for. A place in a list is a time and a name, so that
+ * what comes in meanwhile shifts nothing.
+ */
+import type { Redis } from 'ioredis'
+import { KEY_PREFIX } from '../redis/connect.ts'
+import { type Promotion, promotionFrom, type State, type Target } from './promotion-record.ts'
+import { isListed, readHashes, targetFrom } from './read.ts'
+
+/** A place in a list: what comes after it is older. */
+export interface Place {
+  /** ms since the epoch, Redis's clock. */
+  at: number
+  name: string
+}
+
+export interface Page<T> {
+  items: T[]
+  /** Where the next page begins; none after the last. It may hold nothing. */
+  next?: Place
+}
+
+export interface PageRequest {
+  limit: number
+  after?: Place | undefined
+}
+
+export interface PromotionFilter {
+  model?: string | undefined
+  environment?: string | undefined
+  state?: State | undefined
+  version?: string | undefined
+}
+
+export type Listing = ReturnType<typeof createListing>
+
+/** Records that one call reads at the most, and names alone where those tell. */
+const MOST_RECORDS = 1_000
+const MOST_NAMES = 20_000
+/** Read at once. */
+const CHUNK = { records: 101, names: 2_000 }
+
+export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; prefix?: string }) {
+  const key = (...parts: string[]) => [prefix, ...parts].join(':')
+
+  return {
+    /** Promotions in the order in which they were accepted, the newest first. */
+    async promotions({ limit, after, ...filter }: PromotionFilter & PageRequest): Promise<Page<Promotion>> {
+      const isMeant = (one: Promotion) =>
+        Object.entries(filter).every(
+          ([name, value]) => value === undefined || one[name as keyof PromotionFilter] === value,
+        )
+      const read = async (ids: string[]) => {
+        const records = await readHashes(
+          redis,
+          ids.map((id) => key('promotion', id)),
+        )
+        return records.map((record) => {
+          const one = promotionFrom(record)
+          return one && isMeant(one) ? one : undefined
+        })
+      }
+      const places = walk(redis, await shortestList(filter), after, CHUNK.records, MOST_RECORDS)
+      return pageOf(places, limit, read)
+    },
+
+    /** Targets, the one that was promoted to last first. */
+    async targets({
+      limit,
+      after,
+      model,
+    }: Pick<PromotionFilter, 'model'> & PageRequest): Promise<Page<Target>> {
+      const isMeant = (name: string) => model === undefined || name.slice(name.indexOf('/') + 1) === model
+      const read = async (names: string[]) => {
+        const meant = names.filter(isMeant)
+        const records = await readHashes(
+          redis,
+          meant.map((name) => key('target', name)),
+        )
+        const targets = new Map(meant.map((name, i) => [name, targetFrom(records[i] ?? {})]))
+        return names.map((name) => targets.get(name))
+      }
+      const [chunk, most] = model === undefined ? [CHUNK.records, MOST_RECORDS] : [CHUNK.names, MOST_NAMES]
+      return pageOf(walk(redis, key('targets'), after, chunk, most), limit, read)
+    },
+  }
+
+  /** All lists have promotions in the same order: whichever is walked, places mean the same. */
+  async function shortestList({ model, state }: PromotionFilter): Promise<string> {
+    const lists = [
+      ...(model === undefined ? [] : [key('history', model)]),
+      ...(state !== undefined && isListed(state) ? [key('state', state)] : []),
+    ]
+    if (lists.length < 2) return lists[0] ?? key('promotions')
+    const sizes = await Promise.all(lists.map((list) => redis.zcard(list)))
+    return lists[sizes.indexOf(Math.min(...sizes))] ?? key('promotions')
+  }
+}
+
+/** The places of a sorted set after one of them, by the chunk, until its end or so many. */
+async function* walk(
+  redis: Redis,
+  list: string,
+  after: Place | undefined,
+  chunk: number,
+  most: number,
+): AsyncGenerator<{ places: Place[]; isEnd: boolean }> {
+  let last = after
+  let seen = 0
+  // Of the same millisecond, and passed already.
+  let passed = 0
+  while (seen < most) {
+    const from = last === undefined ? '+inf' : last.at
+    const flat = await redis.zrevrangebyscore(list, from, '-inf', 'WITHSCORES', 'LIMIT', passed, chunk)
+    const all = placesIn(flat)
+    const places = last === undefined ? all : all.filter((place) => isAfter(place, last as Place))
+    const isEnd = all.length < chunk
+    seen += places.length
+    passed = places.length === 0 ? passed + all.length : 0
+    last = places.at(-1) ?? last
+    yield { places, isEnd }
+    if (isEnd) return
+  }
+}
+
+/** One more than fits is looked for: it tells that there is a next page. */
+async function pageOf<T>(
+  chunks: ReturnType<typeof walk>,
+  limit: number,
+  read: (names: string[]) => Promise<(T | undefined)[]>,
+): Promise<Page<T>> {
+  const found: { item: T; place: Place }[] = []
+  let last: Place | undefined
+  for await (const { places, isEnd } of chunks) {
+    const items = await read(places.map(({ name }) => name))
+    places.forEach((place, i) => {
+      const item = items[i]
+      if (item !== undefined) found.push({ item, place })
+    })
+    const end = found[limit] && found[limit - 1]
+    if (end) return { items: found.slice(0, limit).map(({ item }) => item), next: end.place }
+    last = isEnd ? undefined : (places.at(-1) ?? last)
+  }
+  return { items: found.map(({ item }) => item), ...(last ? { next: last } : {}) }
+}
+
+function placesIn(flat: readonly string[]): Place[] {
+  return flat.flatMap((name, i) => (i % 2 === 0 ? [{ name, at: Number(flat[i + 1]) }] : []))
+}
+
+/** Redis orders what has the same score by its bytes. */
+function isAfter(place: Place, other: Place): boolean {
+  return place.at < other.at || (place.at === other.at && Buffer.compare(bytes(place), bytes(other)) < 0)
+}
+
+function bytes({ name }: Place): Buffer {
+  return Buffer.from(name)
+}
