@@ -5,7 +5,7 @@
 import { z } from 'zod'
 
 /** Printable text without surrounding space; control and invisible format characters are refused. */
-const text = (maxLength: number) =>
+export const text = (maxLength: number) =>
   z
     .string()
     .min(1, 'must not be empty')
@@ -115,10 +115,12 @@ function problemsOf(issue: z.core.$ZodIssue): FieldProblem[] {
   return [{ field, problem: wordsOf(issue) }]
 }
 
+const TYPES: Record<string, string> = { object: 'an object', record: 'an object', array: 'a list' }
+
 function wordsOf(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') {
     if (isMissing(issue)) return 'is missing'
-    return ['object', 'record'].includes(issue.expected) ? 'must be an object' : `must be a ${issue.expected}`
+    return `must be ${TYPES[issue.expected] ?? `a ${issue.expected}`}`
   }
   return issue.message
 }

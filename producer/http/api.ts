@@ -46,7 +46,7 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   app.setNotFoundHandler(deps.notFound)
   await gate(app, { identify: createCallers(deps), perMinute, log })
 
-  promoteRoutes(app, deps)
+  await promoteRoutes(app, deps)
   listRoutes(app, deps.listing)
   readRoute(app, deps.reader)
   operateRoutes(app, deps)

@@ -14,12 +14,16 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   return reply.code(problem.status).type('application/problem+json').send(problemBody(problem))
 }
 
-export function problemBody({ status, title, detail, errors }: Problem): string {
-  return JSON.stringify({
+export function problemBody(problem: Problem): string {
+  return JSON.stringify(problemOf(problem))
+}
+
+export function problemOf({ status, title, detail, errors }: Problem) {
+  return {
     type: 'about:blank',
     title,
     status,
     ...(detail ? { detail } : {}),
     ...(errors ? { errors } : {}),
-  })
+  }
 }

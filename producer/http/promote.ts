@@ -1,10 +1,15 @@
-/** The HTTP way to promote. Who may is told by the gate around it. */
-import type { FastifyInstance } from 'fastify'
-import type { Accept } from '../../shared/accept.ts'
+/** The HTTP way to promote: one as it is, one in a CloudEvent, or many. Who may is told by the gate around it. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Accept, AcceptResult } from '../../shared/accept.ts'
 import type { Logger } from '../../shared/logger.ts'
+import { validate } from '../../shared/promotion.ts'
 import { INVALID, isTaken, refusal, takenView } from './accept-answer.ts'
+import { acceptEach, BATCH_LIMIT_BYTES, batchSchema } from './batch.ts'
+import type { Caller } from './callers.ts'
+import { CLOUD_EVENT, carriedBy } from './cloud-event.ts'
 import { nameOf, needs } from './gate.ts'
 import { sendProblem } from './problem.ts'
+import { sendUnavailable } from './request-errors.ts'
 
 /** A promotion is small; anything near this is a mistake. */
 export const BODY_LIMIT_BYTES = 64 * 1024
@@ -14,17 +19,51 @@ export interface PromoteDeps {
   log: Logger
 }
 
-export function promoteRoutes(app: FastifyInstance, { accept, log }: PromoteDeps): void {
-  app.post('/promotions', needs('promote'), async (request, reply) => {
-    const keys = request.raw.headersDistinct['idempotency-key'] ?? []
-    if (keys.length > 1) {
-      const errors = [{ field: 'Idempotency-Key', problem: 'is given more than once' }]
-      return sendProblem(reply, { ...INVALID, errors })
+export async function promoteRoutes(app: FastifyInstance, { accept, log }: PromoteDeps): Promise<void> {
+  /** As who calls. */
+  async function acceptFrom(caller: Caller | undefined, input: unknown, idempotencyKey: string | undefined) {
+    const result = await accept(input, { idempotencyKey, by: caller?.name })
+    if (isTaken(result)) {
+      const { id, status } = result
+      log.info({ promotionId: id, status, token: nameOf(caller) }, 'A promotion came in')
     }
-    const result = await accept(request.body, { idempotencyKey: keys[0], by: request.caller?.name })
-    if (!isTaken(result)) return sendProblem(reply, refusal(result))
-    const { id, status } = result
-    log.info({ promotionId: id, status, token: nameOf(request.caller) }, 'A promotion came in')
-    return reply.code(202).header('location', `/v1/promotions/${id}`).send(takenView(result))
+    return result
+  }
+
+  async function acceptOne({ caller, headers, body }: FastifyRequest, key?: string): Promise<AcceptResult> {
+    const event = carriedBy(headers, body)
+    if (!event) return acceptFrom(caller, body, key)
+    if (!event.ok) return { status: 'invalid', problems: event.problems }
+    const result = await acceptFrom(caller, event.data, key ?? event.idempotencyKey)
+    return result.status === 'invalid' ? { ...result, problems: result.problems.map(event.inEvent) } : result
+  }
+
+  // A scope of its own: no other route takes events.
+  await app.register(async (scope) => {
+    const parser = scope.getDefaultJsonParser('ignore', 'ignore')
+    scope.addContentTypeParser(CLOUD_EVENT, { parseAs: 'string' }, parser)
+    scope.post('/promotions', needs('promote'), async (request, reply) => {
+      const keys = request.raw.headersDistinct['idempotency-key'] ?? []
+      if (keys.length > 1) {
+        const errors = [{ field: 'Idempotency-Key', problem: 'is given more than once' }]
+        return sendProblem(reply, { ...INVALID, errors })
+      }
+      const result = await acceptOne(request, keys[0])
+      if (!isTaken(result)) return sendProblem(reply, refusal(result))
+      return reply.code(202).header('location', `/v1/promotions/${result.id}`).send(takenView(result))
+    })
+  })
+
+  // Two colons stand for one; one by itself would begin a parameter.
+  const options = { ...needs('promote'), bodyLimit: BATCH_LIMIT_BYTES }
+  app.post('/promotions::batch', options, async ({ caller, body }, reply) => {
+    const batch = validate(batchSchema, body)
+    if (!batch.ok)
+      return sendProblem(reply, { status: 400, title: 'Not a valid batch', errors: batch.problems })
+    const accepted = await acceptEach(batch.value.promotions, (...one) => acceptFrom(caller, ...one), log)
+    if (accepted.away === 'from the start') return sendUnavailable(reply)
+    if (accepted.away) reply.header('retry-after', '5')
+    const { results } = accepted
+    return reply.code(results.some(({ status }) => status === 'refused') ? 207 : 200).send({ results })
   })
 }

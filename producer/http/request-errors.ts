@@ -21,12 +21,18 @@ export function sendError(
     return sendProblem(reply, { status: 413, title: `The body must be at most ${most}` })
   }
   const known = TITLES[error.code]
-  if (known) return sendProblem(reply, { status: known[0], title: known[1] })
+  if (known) return sendProblem(reply, { status: known[0], title: known[1], ...detailOf(error, request) })
   const status = error.statusCode ?? 500
   if (status < 500) return sendProblem(reply, { status, title: 'The request can not be read' })
   // What else fails here is Redis: nothing is known to be accepted, and the caller may send again.
   log.error({ err: error }, 'A request failed')
   return sendUnavailable(reply)
+}
+
+function detailOf({ code }: FastifyError, { routeOptions }: FastifyRequest): { detail?: string } {
+  const takesEvents = routeOptions.url === '/v1/promotions'
+  if (code !== 'FST_ERR_CTP_INVALID_MEDIA_TYPE' || !takesEvents) return {}
+  return { detail: 'Or application/cloudevents+json, one event at a time.' }
 }
 
 export function sendUnavailable(reply: FastifyReply): FastifyReply {

@@ -36,6 +36,7 @@ async function setupWithTokens(options: SetupOptions = {}) {
 
 const ROUTES: [scope: Scope, method: string, path: string, body?: unknown][] = [
   ['promote', 'POST', '/v1/promotions', V5],
+  ['promote', 'POST', '/v1/promotions:batch', { promotions: [V5] }],
   ['read', 'GET', '/v1/promotions'],
   ['read', 'GET', '/v1/promotions/01a2079d-cf6c-7585-a09d-988039c18c8d'],
   ['read', 'GET', '/v1/targets'],
