@@ -5,7 +5,6 @@
  * What only one command needs is imported by it, so that `promote` answers before a server would have been loaded.
  */
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { Command } from 'commander'
 import type { Environment, Settings } from './shared/config.ts'
@@ -28,6 +27,7 @@ import { listenProblem } from './standalone/listen-problem.ts'
 import { watchParent } from './standalone/parent-watch.ts'
 import type { RunningServer } from './standalone/serve.ts'
 import type { RunningTracing } from './standalone/start-tracing.ts'
+import { versionOf } from './standalone/version-of.ts'
 
 function environment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env')
@@ -61,11 +61,6 @@ function onStop(stop: () => Promise<void>): () => void {
 function giveUp(): never {
   complain('work waits and nothing is done: ending, to be started afresh')
   process.exit(EXIT.ended)
-}
-
-/** By the package's name, which holds in a checkout and in the built package, whose files lie one folder deeper. */
-function versionOf(name: string): string {
-  return createRequire(import.meta.url)(`${name}/package.json`).version
 }
 
 const program = new Command('promotion-relay')

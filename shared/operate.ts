@@ -18,14 +18,15 @@ import {
   versionSchema,
 } from './promotion.ts'
 
-const orderSchema = z.strictObject({
+export const orderSchema = z.strictObject({
   model: modelSchema,
   environment: environmentSchema.default('production'),
-  /** Who says so. */
-  by: personSchema.default('a person'),
+  by: personSchema.default('a person').describe('Who says so; the name of the token where it has one'),
   why: reasonSchema.optional(),
 })
-const rollbackSchema = orderSchema.extend({ to: versionSchema.optional() })
+export const rollbackSchema = orderSchema.extend({
+  to: versionSchema.optional().describe('The version that is to go live; else the one that was live before'),
+})
 
 export type OrderRequest = z.input<typeof orderSchema>
 export type RollbackRequest = z.input<typeof rollbackSchema>

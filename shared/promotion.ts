@@ -36,34 +36,39 @@ export const modelSchema = text(250)
 export const versionTextSchema = text(100)
 export const versionSchema = z
   .union([versionTextSchema, wholeNumber.transform(String)], { error: NOT_A_VERSION })
-  .describe('Version of the model')
+  .describe('A whole number is taken as its decimal text')
 /** Who acts on a target, and why. */
 export const personSchema = text(100)
 export const reasonSchema = text(500)
 
 export const promotionRequestSchema = z.strictObject({
-  /** Registered model name, as in the model registry. */
-  model: modelSchema,
-  /** Version of the model; a number is taken as its decimal text. */
+  model: modelSchema.describe('Registered model, as in the model registry'),
   version: versionSchema,
-  /** Share of right predictions, 0 to 1. */
-  accuracy: z.number().min(0, 'must be between 0 and 1').max(1, 'must be between 0 and 1').optional(),
+  accuracy: z
+    .number()
+    .min(0, 'must be between 0 and 1')
+    .max(1, 'must be between 0 and 1')
+    .optional()
+    .describe('Share of right predictions'),
   environment: environmentSchema.default('production'),
-  /** Sent as `trigger_source`: who asked for this deployment. */
-  source: text(100).default('automated_ct_pipeline'),
-  /** Says that going back to a version seen before is meant. */
-  rollback: z.boolean().default(false),
-  /** A UUIDv7 that the producer keeps, so that the same news is known again however often it is sent. */
-  id: z.uuidv7('must be a UUIDv7').toLowerCase().optional(),
-  /** When it was promoted, where the producer had to keep it: superseded if something newer was accepted since. */
+  source: text(100)
+    .default('automated_ct_pipeline')
+    .describe('Sent as `trigger_source`: who asked for this deployment'),
+  rollback: z.boolean().default(false).describe('Going back to a version seen before is meant'),
+  id: z
+    .uuidv7('must be a UUIDv7')
+    .toLowerCase()
+    .optional()
+    .describe('A UUIDv7 that the producer keeps: the same news is known again however often it is sent'),
   promotedAt: z.iso
     .datetime({ offset: true, error: 'must be a time such as 2026-08-01T12:00:00Z' })
-    .optional(),
-  /** Further figures of the training run, kept with the promotion. */
+    .optional()
+    .describe('Where its producer had to keep it: it is superseded if something newer was accepted since'),
   metrics: z
     .record(text(100), z.number())
     .refine((metrics) => Object.keys(metrics).length <= 50, { error: 'must hold at most 50 figures' })
-    .optional(),
+    .optional()
+    .meta({ description: 'Further figures of the training run, kept with the promotion', maxProperties: 50 }),
 })
 
 /** What a caller gives. */

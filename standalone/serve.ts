@@ -9,6 +9,7 @@ import type { Registry } from 'prom-client'
 import { api } from '../producer/http/api.ts'
 import { DELIVERY_RESULTS, githubWebhook } from '../producer/http/github-webhook.ts'
 import { MLFLOW_DELIVERY_RESULTS, mlflowWebhook } from '../producer/http/mlflow-webhook.ts'
+import { openapiRoutes } from '../producer/http/openapi/routes.ts'
 import { BODY_LIMIT_BYTES } from '../producer/http/promote.ts'
 import { answerGarbled, createNotFound, sendUnroutable } from '../producer/http/unroutable.ts'
 import { createNotes } from '../producer/registry/notes.ts'
@@ -39,6 +40,7 @@ import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
 import { redisWarnings, warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { createRegistryFigures, createServerMetrics } from '../worker/ops/server-metrics.ts'
 import { addressOf } from './address-of.ts'
+import { versionOf } from './version-of.ts'
 
 export interface ServeOptions {
   redisUrl: string
@@ -135,6 +137,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const warnings = () => redisWarnings(redis).catch(() => [])
   const targetLabels = settings.METRICS_TARGET_LABELS
   const refresh = createLedgerMetrics({ registry, reader, queues, warnings, targetLabels })
+  await app.register(openapiRoutes, { version: versionOf('promotion-relay') })
   await app.register(health, { redis, registry, refresh, log })
   await app.register(
     async (scope) =>

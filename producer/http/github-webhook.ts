@@ -51,6 +51,7 @@ export async function githubWebhook(app: FastifyInstance, deps: GithubWebhookDep
     const end = (result: DeliveryResult, status: number, title: string) => {
       observe(result)
       if (status < 300) return reply.code(status).send({ status: result })
+      if (status === 503) reply.header('retry-after', '60')
       return sendProblem(reply, { status, title })
     }
     const body = rawBody(request.body)

@@ -3,9 +3,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Accept, AcceptResult } from '../../shared/accept.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { validate } from '../../shared/promotion.ts'
+import { traceContextFrom } from '../../shared/trace-context.ts'
 import { INVALID, isTaken, refusal, takenView } from './accept-answer.ts'
 import { acceptEach, BATCH_LIMIT_BYTES, batchSchema } from './batch.ts'
-import type { Caller } from './callers.ts'
 import { CLOUD_EVENT, carriedBy } from './cloud-event.ts'
 import { nameOf, needs } from './gate.ts'
 import { sendProblem } from './problem.ts'
@@ -19,10 +19,13 @@ export interface PromoteDeps {
   log: Logger
 }
 
+type From = Pick<FastifyRequest, 'caller' | 'headers'>
+
 export async function promoteRoutes(app: FastifyInstance, { accept, log }: PromoteDeps): Promise<void> {
-  /** As who calls. */
-  async function acceptFrom(caller: Caller | undefined, input: unknown, idempotencyKey: string | undefined) {
-    const result = await accept(input, { idempotencyKey, by: caller?.name })
+  /** As who calls, and in its trace. */
+  async function acceptFrom({ caller, headers }: From, input: unknown, idempotencyKey: string | undefined) {
+    const trace = traceContextFrom(headers.traceparent, headers.tracestate)
+    const result = await accept(input, { idempotencyKey, trace, by: caller?.name })
     if (isTaken(result)) {
       const { id, status } = result
       log.info({ promotionId: id, status, token: nameOf(caller) }, 'A promotion came in')
@@ -30,11 +33,11 @@ export async function promoteRoutes(app: FastifyInstance, { accept, log }: Promo
     return result
   }
 
-  async function acceptOne({ caller, headers, body }: FastifyRequest, key?: string): Promise<AcceptResult> {
-    const event = carriedBy(headers, body)
-    if (!event) return acceptFrom(caller, body, key)
+  async function acceptOne(request: FastifyRequest, key?: string): Promise<AcceptResult> {
+    const event = carriedBy(request.headers, request.body)
+    if (!event) return acceptFrom(request, request.body, key)
     if (!event.ok) return { status: 'invalid', problems: event.problems }
-    const result = await acceptFrom(caller, event.data, key ?? event.idempotencyKey)
+    const result = await acceptFrom(request, event.data, key ?? event.idempotencyKey)
     return result.status === 'invalid' ? { ...result, problems: result.problems.map(event.inEvent) } : result
   }
 
@@ -56,11 +59,11 @@ export async function promoteRoutes(app: FastifyInstance, { accept, log }: Promo
 
   // Two colons stand for one; one by itself would begin a parameter.
   const options = { ...needs('promote'), bodyLimit: BATCH_LIMIT_BYTES }
-  app.post('/promotions::batch', options, async ({ caller, body }, reply) => {
-    const batch = validate(batchSchema, body)
+  app.post('/promotions::batch', options, async (request, reply) => {
+    const batch = validate(batchSchema, request.body)
     if (!batch.ok)
       return sendProblem(reply, { status: 400, title: 'Not a valid batch', errors: batch.problems })
-    const accepted = await acceptEach(batch.value.promotions, (...one) => acceptFrom(caller, ...one), log)
+    const accepted = await acceptEach(batch.value.promotions, (...one) => acceptFrom(request, ...one), log)
     if (accepted.away === 'from the start') return sendUnavailable(reply)
     if (accepted.away) reply.header('retry-after', '5')
     const { results } = accepted

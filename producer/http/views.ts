@@ -1,10 +1,15 @@
 /** How promotions and targets look from outside: names of the API, times as ISO 8601, and a sentence for people. */
 
+import type { z } from 'zod'
 import { explain, sentenceOf } from '../../shared/explain.ts'
 import type { Promotion, Target, TimelineEntry } from '../../shared/ledger/promotion-record.ts'
 import { traceIdIn } from '../../shared/trace-context.ts'
+import type { promotionSchema, targetSchema } from './openapi/answers.ts'
 
-export function promotionView(promotion: Promotion, timeline?: readonly TimelineEntry[]) {
+export function promotionView(
+  promotion: Promotion,
+  timeline?: readonly TimelineEntry[],
+): z.input<typeof promotionSchema> {
   const { id, state, model, version, environment, accuracy, source, rollback, metrics, seq } = promotion
   const { runId, runUrl, runStatus, conclusion, attempts, supersededBy, liveBefore, parent, rolledBackBy } =
     promotion
@@ -42,7 +47,7 @@ export function promotionView(promotion: Promotion, timeline?: readonly Timeline
   }
 }
 
-export function targetView(target: Target) {
+export function targetView(target: Target): z.input<typeof targetSchema> {
   const { model, environment, live, liveSince, previous, drift, inFlight, pending, hold } = target
   return {
     model,
@@ -57,6 +62,8 @@ export function targetView(target: Target) {
   }
 }
 
+function iso(ms: number): string
+function iso(ms: number | undefined): string | undefined
 function iso(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : new Date(ms).toISOString()
 }

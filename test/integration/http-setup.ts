@@ -16,6 +16,7 @@ import { KEY_PREFIX } from '../../shared/redis/connect.ts'
 import { type Secret, secretFromValue } from '../../shared/secret.ts'
 import type { Tracing } from '../../shared/tracing.ts'
 import { serve } from '../../standalone/serve.ts'
+import { mustBeDescribed } from '../support/described.ts'
 import { testRedis } from '../support/test-redis.ts'
 
 export const TOKEN = 'sentinel-api-token'
@@ -99,7 +100,9 @@ export async function setup({ atEnd = onTestFinished, ...options }: SetupOptions
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
-    return replyOf(response.status, response.headers, await response.text())
+    const reply = replyOf(response.status, response.headers, await response.text())
+    mustBeDescribed(method, path, reply)
+    return reply
   }
 
   return {

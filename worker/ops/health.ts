@@ -27,10 +27,10 @@ export async function health(
   app.get('/healthz', async () => ({ status: 'ok' }))
 
   app.get('/readyz', async (_request, reply) => {
-    if (!(await answers(redis)))
-      return reply.code(503).send({ status: 'unavailable', reason: 'Redis does not answer' })
-    if (stuck?.())
-      return reply.code(503).send({ status: 'unavailable', reason: 'work waits and nothing is done' })
+    const unready = (reason: string) =>
+      reply.code(503).header('retry-after', '5').send({ status: 'unavailable', reason })
+    if (!(await answers(redis))) return unready('Redis does not answer')
+    if (stuck?.()) return unready('work waits and nothing is done')
     return { status: 'ready', warnings: await redisWarnings(redis).catch(() => []) }
   })
 
