@@ -1,10 +1,12 @@
 // Health pages and metrics, and what callers are told while Redis is away or unfit.
+import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import path from 'node:path'
 import { Registry } from 'prom-client'
 import { expect, onTestFinished, test } from 'vitest'
+import { OPERATIONS } from '../../producer/http/openapi/operations.ts'
 import { DEAD_LETTERS, PROMOTIONS, TRACKING } from '../../shared/queues.ts'
 import { secretFromFile } from '../../shared/secret.ts'
 import { createWorkerMetrics } from '../../worker/ops/worker-metrics.ts'
@@ -99,6 +101,47 @@ test('a Redis that hangs is answered for within two seconds', async () => {
   process.kill(redis.pid, 'SIGCONT')
   await until('ready again', async () => (await api.call('GET', '/readyz', { token: null })).status === 200)
 })
+
+/** Every route that needs Redis, as the description has them. */
+const NEEDING = OPERATIONS.filter(({ answers }) => 503 in answers).map(({ method, path }) => {
+  const id = '01a2079d-cf6c-7585-a09d-988039c18c8d'
+  return [method.toUpperCase(), path.replace('{id}', id)] as const
+})
+
+test.each(['kill', 'stop'] as const)(
+  'every route answers within two seconds after a %s of Redis',
+  async (how) => {
+    const redis = await ownRedis()
+    const secret = 'webhook-secret'
+    const api = await setup({ redisUrl: redis.url, env: { GITHUB_WEBHOOK_SECRET: secret } })
+    await api.promote(V5)
+    if (how === 'kill') await redis.kill()
+    else process.kill(redis.pid, 'SIGSTOP')
+    onTestFinished(() => void (how === 'stop' && process.kill(redis.pid, 'SIGCONT')))
+
+    const event = JSON.stringify({
+      action: 'completed',
+      repository: { full_name: 'acme/models' },
+      workflow_run: { id: 1, event: 'workflow_dispatch' },
+    })
+    const signature = `sha256=${createHmac('sha256', secret).update(event).digest('hex')}`
+    const bodies: Record<string, unknown> = {
+      '/v1/promotions': V5,
+      '/v1/promotions:batch': { promotions: [V5, V5, V5] },
+      '/v1/webhooks/github': event,
+    }
+    const answers = await Promise.all(
+      NEEDING.map(async ([method, path]) => {
+        const body = method === 'GET' ? {} : { body: bodies[path] ?? { model: V5.model } }
+        const headers = { 'x-github-event': 'workflow_run', 'x-hub-signature-256': signature }
+        const { value, tookMs } = await timed(api.call(method, path, { ...body, headers }))
+        return [method, path, value.status, Number(value.headers.get('retry-after')) > 0, tookMs < 2_000]
+      }),
+    )
+    expect(answers.length).toBeGreaterThan(9)
+    expect(answers).toEqual(NEEDING.map((route) => [...route, 503, true, true]))
+  },
+)
 
 test('a server started before its Redis listens, is not ready, and serves once Redis is there', async () => {
   const redis = await ownRedis()

@@ -8,7 +8,7 @@ type Json = any
 const STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d8dee4, #3a424c); --soft: light-dark(#f5f7f9, #1b2027);
   --dim: light-dark(#57606a, #9aa5b1); --link: light-dark(#0b5cad, #7ab7f5); }
-* { box-sizing: border-box } html { scroll-behavior: smooth; scroll-padding-top: 1rem }
+* { box-sizing: border-box } html { scroll-padding-top: 1rem }
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 19rem minmax(0, 1fr);
   background: light-dark(#fff, #12161b); color: light-dark(#1f2328, #e6eaef) }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1.2rem; border-right: 1px solid var(--line);
