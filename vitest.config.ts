@@ -15,6 +15,8 @@ const LANES: Readonly<Record<string, Lane>> = {
   proofs: { include: ['test/proofs/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
   /** Packs the package, and installs it with what the registry has today. */
   package: { include: ['test/package/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
+  /** The API against its description, by schemathesis from PyPI. */
+  schemathesis: { include: ['test/schemathesis/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
   /** The images, built and run. */
   containers: { include: ['test/containers/**/*.test.ts'], globalSetup: 'test/containers/images.ts' },
 }

@@ -10,10 +10,8 @@ export const text = (maxLength: number) =>
     .string()
     .min(1, 'must not be empty')
     .max(maxLength, `must be at most ${maxLength} characters long`)
-    .refine((value) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(value) && value.isWellFormed(), {
-      error: 'must not contain control characters',
-    })
-    .refine((value) => value === value.trim(), { error: 'must not begin or end with white space' })
+    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]*$/u, 'must not contain control characters')
+    .regex(/^(\S(.*\S)?)?$/su, 'must not begin or end with white space')
 
 /** Idempotency keys share the rule of other text; 255 characters at most. */
 export const idempotencyKeySchema = text(255)
@@ -32,11 +30,11 @@ const wholeNumber = z
   .min(0, NOT_A_VERSION)
   .max(Number.MAX_SAFE_INTEGER, NOT_A_VERSION)
 
-export const modelSchema = text(250)
+export const modelSchema = text(250).meta({ examples: ['fraud-detector'] })
 export const versionTextSchema = text(100)
 export const versionSchema = z
   .union([versionTextSchema, wholeNumber.transform(String)], { error: NOT_A_VERSION })
-  .describe('A whole number is taken as its decimal text')
+  .meta({ description: 'A whole number is taken as its decimal text', examples: ['5'] })
 /** Who acts on a target, and why. */
 export const personSchema = text(100)
 export const reasonSchema = text(500)

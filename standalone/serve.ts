@@ -3,7 +3,7 @@
  * consumes nothing. Its connection fails fast: a caller gets an answer while Redis is away.
  */
 import { once } from 'node:events'
-import Fastify from 'fastify'
+import Fastify, { type FastifyError } from 'fastify'
 import type { Redis } from 'ioredis'
 import type { Registry } from 'prom-client'
 import { api } from '../producer/http/api.ts'
@@ -11,6 +11,7 @@ import { DELIVERY_RESULTS, githubWebhook } from '../producer/http/github-webhook
 import { MLFLOW_DELIVERY_RESULTS, mlflowWebhook } from '../producer/http/mlflow-webhook.ts'
 import { openapiRoutes } from '../producer/http/openapi/routes.ts'
 import { BODY_LIMIT_BYTES } from '../producer/http/promote.ts'
+import { sendError } from '../producer/http/request-errors.ts'
 import { answerGarbled, createNotFound, sendUnroutable } from '../producer/http/unroutable.ts'
 import { createNotes } from '../producer/registry/notes.ts'
 import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/registry/run-registry.ts'
@@ -95,6 +96,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     app.addHook('onRequest', async (_request, reply) => void reply.header('x-promotion-relay', 'SIMULATED'))
   const notFound = createNotFound(app)
   app.setNotFoundHandler(notFound)
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendError(error, request, reply, { notFound, log }),
+  )
   const tokensFile = settings.RELAY_API_TOKENS_FILE
   await app.register(api, {
     prefix: '/v1',

@@ -42,7 +42,7 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
     { parseAs: 'string' },
     app.getDefaultJsonParser('ignore', 'ignore'),
   )
-  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, log))
+  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, deps))
   app.setNotFoundHandler(deps.notFound)
   await gate(app, { identify: createCallers(deps), perMinute, log })
 

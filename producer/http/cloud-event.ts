@@ -37,7 +37,7 @@ export const cloudEventSchema = z
   })
 
 /** Of its binary mode, where the body is the data. */
-export const cloudEventHeadersSchema = z.object({
+const cloudEventHeadersSchema = z.object({
   'ce-specversion': specversion,
   'ce-id': attribute,
   'ce-source': attribute,

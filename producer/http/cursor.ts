@@ -10,6 +10,7 @@ export function cursorOf({ at, name }: Place): string {
 
 export const cursorSchema = z
   .string()
+  .regex(/^[\w-]+$/, NOT_OURS)
   .max(1_000, NOT_OURS)
   .transform((text, context): Place => {
     const [, at, name] = /^(\d{1,16}) ([\s\S]+)$/u.exec(Buffer.from(text, 'base64url').toString()) ?? []

@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from '../../shared/logger.ts'
 import { sendProblem } from './problem.ts'
+import type { NotFound } from './unroutable.ts'
 
 const TITLES: Record<string, [status: number, title: string]> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'The body must be application/json'],
@@ -14,8 +15,10 @@ export function sendError(
   error: FastifyError,
   request: FastifyRequest,
   reply: FastifyReply,
-  log: Logger,
+  { notFound, log }: { notFound: NotFound; log: Logger },
 ): FastifyReply {
+  // Its body is nobody's: that there is no such route comes first.
+  if (request.is404) return notFound(request, reply)
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     const most = `${Math.floor(request.routeOptions.bodyLimit / 1024)} KiB`
     return sendProblem(reply, { status: 413, title: `The body must be at most ${most}` })

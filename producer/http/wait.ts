@@ -8,8 +8,8 @@ const LOOK_EVERY_MS = 250
 
 /** @returns ms; undefined where it can't be understood. */
 export function waitAskedFor({ wait = '0' }: { wait?: unknown }): number | undefined {
-  const seconds = typeof wait === 'string' && /^\d{1,4}(\.\d{1,3})?$/.test(wait) ? Number(wait) : undefined
-  return seconds === undefined || seconds > LONGEST_WAIT_S ? undefined : seconds * 1000
+  const seconds = typeof wait === 'string' && wait.trim() !== '' ? Number(wait) : Number.NaN
+  return seconds >= 0 && seconds <= LONGEST_WAIT_S ? seconds * 1000 : undefined
 }
 
 /** @returns the promotion as it is once nothing more happens to it by itself, or when the wait is over. */

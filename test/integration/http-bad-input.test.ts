@@ -236,6 +236,20 @@ test.each([
   expect(reply.headers.get('allow')?.split(', ').toSorted().join(', ')).toBe(allow)
 })
 
+test.each([
+  ['QUERY', '/healthz', undefined, 405],
+  ['PUT', '/healthz', '<xml/>', 405],
+  ['PUT', '/v1/promotions', '<xml/>', 405],
+  ['POST', '/nothing', '{nonsense', 404],
+] as const)(
+  'what no route takes is refused for that, whatever its body is: %s %s',
+  async (method, path, body, wanted) => {
+    const headers = body?.startsWith('<') ? { 'content-type': 'application/xml' } : {}
+    const { status } = await refused((api) => api.call(method, path, { ...(body ? { body } : {}), headers }))
+    expect(status).toBe(wanted)
+  },
+)
+
 test.each(['/nothing', '/v1/nothing', '/v2/promotions', '/v1', '/.env', '/v1/promotions/a/b'])(
   'an unknown path is a 404 problem: %s',
   async (path) => {

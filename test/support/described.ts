@@ -2,6 +2,7 @@
  * Holds answers to the description of the API: each status that a described route answers is described, and so is each
  * field, header and content type of it.
  */
+import type { ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { createDocument } from '../../producer/http/openapi/document.ts'
@@ -36,6 +37,16 @@ function operationFor(method: string, path: string): Json {
   return found?.[1][method.toLowerCase()]
 }
 
+/** Made once each: that takes longer than an answer. */
+const validators = new Map<string, ValidateFunction>()
+
+function validatorOf(schema: string): ValidateFunction {
+  const known = validators.get(schema)
+  const validator = known ?? ajv.compile(JSON.parse(schema.replaceAll('"#/', '"relay#/')))
+  if (!known) validators.set(schema, validator)
+  return validator
+}
+
 export interface Answered {
   status: number
   headers: Headers
@@ -58,6 +69,6 @@ export function mustBeDescribed(method: string, url: string, { status, headers, 
   for (const name of Object.keys(answer.headers ?? {}))
     if (!headers.has(name)) throw new Error(`${what} without ${name}`)
   if (!type.endsWith('json')) return
-  const schema = JSON.parse(JSON.stringify(content.schema).replaceAll('"#/', '"relay#/'))
-  if (!ajv.validate(schema, body)) throw new Error(`${what}, not as described: ${ajv.errorsText()}`)
+  const validate = validatorOf(JSON.stringify(content.schema))
+  if (!validate(body)) throw new Error(`${what}, not as described: ${ajv.errorsText(validate.errors)}`)
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { orderSchema, rollbackSchema } from '../../../shared/operate.ts'
 import { idempotencyKeySchema, promotionRequestSchema } from '../../../shared/promotion.ts'
 import { batchSchema } from '../batch.ts'
-import { CLOUD_EVENT, cloudEventHeadersSchema, cloudEventSchema } from '../cloud-event.ts'
+import { CLOUD_EVENT, cloudEventSchema } from '../cloud-event.ts'
 import { promotionsQuerySchema, targetsQuerySchema } from '../list.ts'
 import { LONGEST_WAIT_S } from '../wait.ts'
 import * as answers from './answers.ts'
@@ -47,13 +47,12 @@ const PROMOTIONS: Operation[] = [
     path: '/v1/promotions',
     group: 'Promotions',
     summary: 'Promote a version',
-    more: 'Sent again, with an `Idempotency-Key` or without, it makes nothing twice. As a CloudEvent it comes in the body, or with the `ce-` headers; then source and id together are the key, unless one is given.',
+    more: 'Sent again, with an `Idempotency-Key` or without, it makes nothing twice. As a CloudEvent it comes in the body, or with the headers `ce-specversion`, `ce-id`, `ce-source` and `ce-type`; then source and id together are the key, unless one is given.',
     scope: 'promote',
     headers: z.object({
       'Idempotency-Key': idempotencyKeySchema
         .optional()
         .describe('The same key never makes a second promotion; kept for 90 days'),
-      ...cloudEventHeadersSchema.partial().shape,
     }),
     takes: { [JSON_TYPE]: SCHEMAS.PromotionRequest, [CLOUD_EVENT]: SCHEMAS.CloudEvent },
     answers: {
