@@ -10,6 +10,7 @@ import { OPERATIONS } from '../../producer/http/openapi/operations.ts'
 import { DEAD_LETTERS, PROMOTIONS, TRACKING } from '../../shared/queues.ts'
 import { secretFromFile } from '../../shared/secret.ts'
 import { createWorkerMetrics } from '../../worker/ops/worker-metrics.ts'
+import { mlflowDelivery } from '../support/mlflow.ts'
 import { type PrivateRedisOptions, startPrivateRedis } from '../support/private-redis.ts'
 import { until } from '../support/until.ts'
 import { temporaryDir } from '../support/up.ts'
@@ -113,7 +114,15 @@ test.each(['kill', 'stop'] as const)(
   async (how) => {
     const redis = await ownRedis()
     const secret = 'webhook-secret'
-    const api = await setup({ redisUrl: redis.url, env: { GITHUB_WEBHOOK_SECRET: secret } })
+    const api = await setup({
+      redisUrl: redis.url,
+      env: {
+        GITHUB_WEBHOOK_SECRET: secret,
+        MLFLOW_WEBHOOK_SECRET: secret,
+        MLFLOW_ALIASES: 'champion=production',
+        MLFLOW_TRACKING_URI: 'http://127.0.0.1:1',
+      },
+    })
     await api.promote(V5)
     if (how === 'kill') await redis.kill()
     else process.kill(redis.pid, 'SIGSTOP')
@@ -125,15 +134,22 @@ test.each(['kill', 'stop'] as const)(
       workflow_run: { id: 1, event: 'workflow_dispatch' },
     })
     const signature = `sha256=${createHmac('sha256', secret).update(event).digest('hex')}`
+    const moved = { name: 'fraud-detector', alias: 'champion', version: '5' }
+    const hint = mlflowDelivery({ data: moved, secret })
     const bodies: Record<string, unknown> = {
       '/v1/promotions': V5,
       '/v1/promotions:batch': { promotions: [V5, V5, V5] },
       '/v1/webhooks/github': event,
+      '/v1/webhooks/mlflow': hint.body,
     }
     const answers = await Promise.all(
       NEEDING.map(async ([method, path]) => {
         const body = method === 'GET' ? {} : { body: bodies[path] ?? { model: V5.model } }
-        const headers = { 'x-github-event': 'workflow_run', 'x-hub-signature-256': signature }
+        const headers = {
+          'x-github-event': 'workflow_run',
+          'x-hub-signature-256': signature,
+          ...hint.headers,
+        }
         const { value, tookMs } = await timed(api.call(method, path, { ...body, headers }))
         return [method, path, value.status, Number(value.headers.get('retry-after')) > 0, tookMs < 2_000]
       }),

@@ -217,3 +217,17 @@ test('an id that its producer keeps is the same promotion again, and never anoth
   expect(await accept('5', { id })).toMatchObject({ status: 'accepted', id })
   expect(await accept('6', { id })).toMatchObject({ status: 'key_reused', id })
 })
+
+test('a new key is no second promotion of what is on its way already; of what has ended it is', async () => {
+  const { accept, claim, end, finish } = await setup()
+  const { id } = await accept('5')
+  expect(await accept('5', { key: 'flow run 7' })).toMatchObject({ status: 'duplicate', id })
+  await claim(id)
+  await end(id, { kind: 'track', runId: '9001', runUrl: '' })
+  expect(await accept('5', { key: 'flow run 8' })).toMatchObject({ status: 'duplicate', id })
+  await finish(id, '9001')
+
+  // It is remembered.
+  expect(await accept('5', { key: 'flow run 7' })).toMatchObject({ status: 'duplicate', id })
+  expect(await accept('5', { key: 'deploy it once more' })).toMatchObject({ status: 'accepted' })
+})

@@ -1,6 +1,6 @@
 // The reference: what the ledger should hold, told again in a few lines without Redis, scripts or time limits. It
 // knows what was accepted, in which order, and which version is live; and who may follow whom, by which call.
-import type { State } from '../../shared/ledger/promotion-record.ts'
+import { ENDED, type State } from '../../shared/ledger/promotion-record.ts'
 
 export interface Request {
   id: string
@@ -84,6 +84,11 @@ export function takeIn(
     if (first !== undefined && known) {
       const same = known.model === model && known.version === version
       return { status: same ? 'duplicate' : 'key_reused', id: first }
+    }
+    const { newest } = target
+    if (newest !== undefined && standing(newest) && !ENDED.includes(stateOf(newest) ?? 'failed')) {
+      reference.keys[key] = newest
+      return { status: 'duplicate', id: newest }
     }
   } else {
     const seen = target.seen[version]

@@ -42,6 +42,12 @@ if key_name then
     if p.target == given.target and p.version == given.version then return answer('duplicate', p) end
     return answer('key_reused', p)
   end
+  -- The same news by another way, such as the registry's webhook, is on its way: a key that is new makes it no second one.
+  local same = standing(t.newest)
+  if same and not TERMINAL[same.state] then
+    redis.call('SET', key_name, same.id, 'PX', arg.keyMs)
+    return answer('duplicate', same)
+  end
 else
   local same = standing(t.newest)
   if not same and not given.rollback then
