@@ -23,7 +23,7 @@ export function announce(about: Announcement): void {
   print('')
   print(whatItDoes(about))
   print('')
-  print(`  API        ${url}/v1/promotions`)
+  print(`  API        ${url}/v1/promotions, described at ${url}/docs`)
   print(`  Dashboard  ${url}/queues`)
   print(`  Metrics    ${url}/metrics`)
   if (simulated) print(`  Simulator  ${settings.GITHUB_API_URL}/`)
