@@ -25,6 +25,7 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [5, deeds.resolving],
   [7, deeds.resolvingAtLength],
   [14, runs.following],
+  [10, runs.deploying],
   [12, runs.hearing],
   [4, runs.overtaking],
   [3, runs.toldInReverse],

@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import { type Deed, inState, number, oneOf } from './deeds.ts'
 import { FORGERIES, forged } from './forge.ts'
 import * as hows from './how.ts'
+import { hold } from './people.ts'
+import { accept, work } from './roles.ts'
 import { follow, hear } from './run-roles.ts'
 import { AS_IT_SHOULD, type World } from './world.ts'
 
@@ -53,6 +55,44 @@ export const following: fc.Arbitrary<Deed> = fc
       if (id) await world.step(await follow(world, id), steps)
     },
   }))
+
+/**
+ * Versions go the whole way without any hindrance of ours, and the deployment of the last one succeeds or fails; a
+ * newer one may have come meanwhile, or a person have held the target.
+ */
+export const deploying: fc.Arbitrary<Deed> = fc
+  .tuple(
+    fc.constantFrom('a', 'b', 'a/b'),
+    fc.integer({ min: 7, max: 40 }),
+    fc.constantFrom(['success'], ['failure'], ['success', 'failure']),
+    fc.constantFrom('nothing', 'nothing', 'a newer one', 'a hold'),
+    hows.throughout,
+  )
+  .map(([model, version, conclusions, meanwhile, steps]) => ({
+    name: `deploy ${model} ${version}: ${conclusions}, meanwhile ${meanwhile} ${hows.brief(steps)}`,
+    possible: () => true,
+    async run(world) {
+      for (const [n, conclusion] of conclusions.entries()) {
+        const id = await accepted(world, model, version + n)
+        await world.step(await work(world, id), WELL)
+        const run = world.github.runOf(id)
+        if (!run) return
+        const isLast = n === conclusions.length - 1
+        if (isLast && meanwhile === 'a newer one') await accepted(world, model, version + n + 1)
+        if (isLast && meanwhile === 'a hold') await world.step(await hold(world, model), WELL)
+        world.github.end(run, conclusion)
+        await world.step(await follow(world, id), isLast ? steps : WELL)
+      }
+    },
+  }))
+
+const WELL = Array.from({ length: 6 }, () => AS_IT_SHOULD)
+
+async function accepted(world: World, model: string, version: number): Promise<string> {
+  const id = world.newId()
+  await world.step(await accept(world, { id, model, version: String(version), rollback: false }), WELL)
+  return id
+}
 
 /** One of GitHub's webhooks, a late one or one that came before at times; or one that somebody has made up from it. */
 export const hearing: fc.Arbitrary<Deed> = fc
