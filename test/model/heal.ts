@@ -74,7 +74,6 @@ async function atRest(world: World) {
 
 /** Its runs have ended, also those that a person has started again, and a webhook has told so: live is the last success. */
 async function hearsOfLast(world: World) {
-  const last: Record<string, { version: string; at: number }[]> = {}
   for (const run of world.github.runs) {
     world.github.end(run, 'success')
     const event = world.github.newestWebhook(run)
@@ -82,18 +81,9 @@ async function hearsOfLast(world: World) {
     // GitHub starts nothing again that is so old that it is forgotten here.
     const known = world.stateOf(run.promotion) && world.reference().promotions[run.promotion]
     if (run.conclusion !== 'success' || !event || !known) continue
-    const { model, version } = known
-    const others = last[model] ?? []
-    const at = event.updatedAt
-    if (others.every((other) => other.at <= at))
-      last[model] = [...others.filter((other) => other.at === at), { version, at }]
-  }
-  for (const [model, versions] of Object.entries(last)) {
-    const { live = '', liveAt = 0 } = world.reference().targets[model] ?? {}
-    // An attempt that succeeded before a later one of the same run failed is of no run's last end.
-    if (liveAt > (versions[0]?.at ?? 0)) continue
-    if (!versions.some(({ version }) => version === live))
-      throw new Error(`UNTRUE: ${live} is live for ${model}, and ${JSON.stringify(versions)} succeeded last`)
+    const { live, liveAt = 0 } = world.reference().targets[known.model] ?? {}
+    if (liveAt < event.updatedAt)
+      throw new Error(`UNTRUE: ${live} is live for ${known.model}, and ${known.version} succeeded later`)
   }
 }
 

@@ -42,7 +42,7 @@ const adoptsForeignRun: Mischief = (world, n) => {
 const adoptsUnsent: Mischief = (world, n) => {
   const id = oneOf(world, n, (one) => inState('accepted')(one) && one.attempts === '0')
   const { state, attempts, doubt, epoch } = (id && world.whole().promotions.get(id)) || {}
-  if (!id || state !== 'accepted' || attempts !== '0' || doubt || isFormer(epoch)) return undefined
+  if (!id || state !== 'accepted' || attempts !== '0' || doubt || !epoch || isFormer(epoch)) return undefined
   const seen = { id, runId: '7', runUrl: '' }
   return world.script('adopt', `adopts run 7 for ${id}, which was never sent`, () => world.ledger.adopt(seen))
 }

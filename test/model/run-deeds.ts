@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { type Deed, inState, number, oneOf } from './deeds.ts'
 import { FORGERIES, forged } from './forge.ts'
 import * as hows from './how.ts'
-import { hold } from './people.ts'
+import { hold, rollBack } from './people.ts'
 import { accept, work } from './roles.ts'
 import { follow, hear } from './run-roles.ts'
 import { AS_IT_SHOULD, type World } from './world.ts'
@@ -65,20 +65,22 @@ export const deploying: fc.Arbitrary<Deed> = fc
     fc.constantFrom('a', 'b', 'a/b'),
     fc.integer({ min: 7, max: 40 }),
     fc.constantFrom(['success'], ['failure'], ['success', 'failure']),
+    fc.constantFrom(0, 1, 1),
     fc.constantFrom('nothing', 'nothing', 'a newer one', 'a hold'),
     hows.throughout,
   )
-  .map(([model, version, conclusions, meanwhile, steps]) => ({
-    name: `deploy ${model} ${version}: ${conclusions}, meanwhile ${meanwhile} ${hows.brief(steps)}`,
+  .map(([model, first, conclusions, higher, meanwhile, steps]) => ({
+    name: `deploy ${model} ${first}, each ${higher} higher: ${conclusions}, meanwhile ${meanwhile} ${hows.brief(steps)}`,
     possible: () => true,
     async run(world) {
       for (const [n, conclusion] of conclusions.entries()) {
-        const id = await accepted(world, model, version + n)
+        const version = first + n * higher
+        const id = await accepted(world, model, version)
         await world.step(await work(world, id), WELL)
         const run = world.github.runOf(id)
         if (!run) return
         const isLast = n === conclusions.length - 1
-        if (isLast && meanwhile === 'a newer one') await accepted(world, model, version + n + 1)
+        if (isLast && meanwhile === 'a newer one') await accepted(world, model, version + 1)
         if (isLast && meanwhile === 'a hold') await world.step(await hold(world, model), WELL)
         world.github.end(run, conclusion)
         await world.step(await follow(world, id), isLast ? steps : WELL)
@@ -86,11 +88,32 @@ export const deploying: fc.Arbitrary<Deed> = fc
     },
   }))
 
+/** A person rolls a target back, that goes the whole way, and somebody says so once more. */
+export const rollingBackTwice: fc.Arbitrary<Deed> = fc.tuple(number, hows.throughout).map(([n, steps]) => ({
+  name: `roll back ${n}, and again ${hows.brief(steps)}`,
+  possible: (world) => Object.keys(world.reference().targets).length > 0,
+  async run(world) {
+    const models = Object.keys(world.reference().targets)
+    const model = models[n % models.length] ?? ''
+    await world.step(await rollBack(world, model), WELL)
+    const id = world.reference().targets[model]?.newest
+    if (!id) return
+    await world.step(await work(world, id), WELL)
+    const run = world.github.runOf(id)
+    if (run) world.github.end(run, 'success')
+    await world.step(await follow(world, id), WELL)
+    await world.step(await rollBack(world, model), steps)
+  },
+}))
+
 const WELL = Array.from({ length: 6 }, () => AS_IT_SHOULD)
 
 async function accepted(world: World, model: string, version: number): Promise<string> {
   const id = world.newId()
-  await world.step(await accept(world, { id, model, version: String(version), rollback: false }), WELL)
+  await world.step(
+    await accept(world, { id, model, version: String(version), rollback: false, key: id }),
+    WELL,
+  )
   return id
 }
 

@@ -223,12 +223,6 @@ const GUARDS: readonly Guard[] = [
     without: 'blocks(hold, p.version)',
   },
   {
-    name: 'a version that was rolled back from is not sent',
-    script: 'claim',
-    text: "(hold.kind == 'person' or blocks(hold, p.version))",
-    without: "hold.kind == 'person'",
-  },
-  {
     name: 'the rollback itself goes',
     script: 'claim',
     text: 'hold.passes ~= p.id and ',
