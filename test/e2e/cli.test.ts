@@ -517,10 +517,10 @@ describe('the spool', () => {
       env: { REDIS_URL: relay.redisUrl, SPOOL_DIR, DATA_DIR: '/nowhere/relay' },
     })
     await promote(V5, { REDIS_URL: 'redis://127.0.0.1:1', SPOOL_DIR })
-    await until('it was delivered', () => relay.versionsRun().length === 1, 15_000)
+    await until('it was delivered', () => relay.versionsRun().length === 1, 30_000)
     watcher.kill('SIGTERM')
     await watcher.end()
-  })
+  }, 60_000)
 
   test('needs a directory', async () => {
     const flushed = await cli(['flush'], { REDIS_URL: 'redis://127.0.0.1:1' })

@@ -166,7 +166,7 @@ test('a promotion that was answered with unavailable is not taken in by itself o
 
 test('once the ledger has a promotion it is accepted, also if its job can not be added in time', async () => {
   const redis = await ownRedis()
-  const port = await hangingAt('promoted', redis.port)
+  const port = await hangingAt('promotionId', redis.port)
 
   const producer = producerOn(`redis://127.0.0.1:${port}`, DEFAULT_DEADLINE_MS)
   const call = () => producer.promote({ model: 'fraud-detector', version: '5' })
