@@ -1,7 +1,7 @@
 /**
  * Keeps what is simulated and what is real apart on a Redis that was named: the simulator must never "deploy" real
  * promotions, and simulated ones must never reach GitHub. A ledger is marked simulated when the first simulated relay
- * begins on it empty.
+ * begins on it empty; feedback reads the mark, and says so.
  */
 import { Redis } from 'ioredis'
 import { KEY_PREFIX } from '../shared/redis/connect.ts'
@@ -16,6 +16,15 @@ export function claimForSimulation(url: string): Promise<string | undefined> {
     if (await holdsPromotions(redis)) {
       return 'nothing of GitHub is set, but the Redis in REDIS_URL holds real promotions: the simulator must not take them. Set GitHub, or use another Redis'
     }
+    await redis.set(MARK, '1')
+    return undefined
+  })
+}
+
+/** Of the simulator's own Redis, also one of before there was a mark: whoever is told of it must know. */
+export function markSimulated(url: string): Promise<string | undefined> {
+  const unreachable = (fault: string) => `the Redis of the simulator can't be used (${fault})`
+  return asked(url, unreachable, async (redis) => {
     await redis.set(MARK, '1')
     return undefined
   })

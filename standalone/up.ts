@@ -26,7 +26,7 @@ import { listenProblem } from './listen-problem.ts'
 import { keepLogIns, readRelayAddress, removeRelayAddress, writeRelayAddress } from './relay-file.ts'
 import { showSample } from './sample.ts'
 import { type RunningServer, serve } from './serve.ts'
-import { claimForSimulation, refuseSimulated } from './simulated-ledger.ts'
+import { claimForSimulation, markSimulated, refuseSimulated } from './simulated-ledger.ts'
 import { SIMULATED_REPOSITORY, startSimulatorProcess } from './simulator-process.ts'
 import type { RunningTracing } from './start-tracing.ts'
 
@@ -123,6 +123,8 @@ async function start(
     teardown.push(ownRedis.stop)
     redisUrl = ownRedis.url
     settings = { ...settings, REDIS_URL: secretFromValue('REDIS_URL', redisUrl) }
+    const unusable = simulated && (await markSimulated(redisUrl))
+    if (unusable) return refuse(unusable)
   }
 
   const generated = keepLogIns(dataDir)
@@ -158,7 +160,8 @@ async function start(
   const about = { print, terminal, simulated, settings, dataDir, url: server.url, apiToken, opsPassword }
   const announcement = { ...about, dataDirIsSet: Boolean(env.DATA_DIR) }
   announce(announcement)
-  if (simulated) {
+  // MLflow knows no such model, and would refuse to be told of it.
+  if (simulated && !settings.MLFLOW_FEEDBACK) {
     // Its timeline tells the same as its log lines, and a person reads one of them.
     const level = log.level
     if (terminal && level === 'info') log.level = 'warn'

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startMlflow } from '../support/mlflow.ts'
 import { until } from '../support/until.ts'
 import {
   allGone,
@@ -190,4 +191,19 @@ test('a next start finds everything again, and its sample is the next version', 
   expect((await second.call('POST', '/v1/promotions', V5)).body).toMatchObject({ id, status: 'duplicate' })
   second.kill('SIGTERM')
   expect(await second.end()).toBe(0)
+})
+
+test('what the simulator has deployed is told as simulated, and nothing of a sample', async () => {
+  const mlflow = await startMlflow()
+  const relay = await startUp({
+    dataDir: dirOfData(),
+    env: { MLFLOW_FEEDBACK: 'true', MLFLOW_TRACKING_URI: mlflow.uri },
+  })
+  await relay.call('POST', '/v1/promotions', V5)
+  const tags = () => mlflow.written.map(({ body }) => `${body.name} ${body.key}=${body.value}`)
+  await until('MLflow to be told', () => tags().includes('fraud-detector cd.status=deployed'))
+  expect(tags()).toContain('fraud-detector cd.simulated=true')
+  expect(tags().filter((tag) => !tag.startsWith('fraud-detector'))).toEqual([])
+  relay.kill('SIGTERM')
+  await relay.end()
 })
