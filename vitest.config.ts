@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 interface Lane {
   include: string[]
   globalSetup: string
+  testTimeout?: number
+  hookTimeout?: number
+  fileParallelism?: boolean
 }
 
 /** What takes minutes, or what a newcomer's machine may not have, is run by name: `npm run test:<lane>`. */
@@ -19,17 +22,28 @@ const LANES: Readonly<Record<string, Lane>> = {
   schemathesis: { include: ['test/schemathesis/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
   /** The images, built and run. */
   containers: { include: ['test/containers/**/*.test.ts'], globalSetup: 'test/containers/images.ts' },
+  /**
+   * From a training pipeline to MLflow's tags: by `npm run e2e:ct`, which brings MLflow and Prefect. One file after
+   * another, since each relay follows all of the registry. Importing MLflow alone is seconds.
+   */
+  ct: {
+    include: ['test/ct/**/*.test.ts'],
+    globalSetup: 'test/ct/servers.ts',
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+  },
 }
 const lane = LANES[process.env.LANE ?? 'default']
 if (!lane) throw new Error(`LANE is one of ${Object.keys(LANES).join(', ')}`)
 
 export default defineConfig({
   test: {
-    ...lane,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
     // More than cores: most of them wait for something most of the time.
     maxWorkers: 4,
+    ...lane,
   },
 })

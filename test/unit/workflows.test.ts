@@ -88,13 +88,13 @@ describe('the CI workflow', () => {
       node: [22, 24, 26],
       redis: ['redis:7-alpine', 'redis:8-alpine', 'valkey/valkey:8-alpine'],
     })
-    expect(Object.keys(ci.jobs)).toEqual(['check', 'test', 'python', 'containers'])
+    expect(Object.keys(ci.jobs)).toEqual(['check', 'test', 'python', 'ct', 'containers'])
   })
 
   test('runs npm scripts that there are', () => {
-    const run = workflowText('ci.yml').matchAll(/npm (?:run )?((?:test|check)\S*)/g)
+    const run = workflowText('ci.yml').matchAll(/npm (?:run )?((?:test|check|e2e)\S*)/g)
     const names = [...run].map(([, name]) => name)
-    expect(names).toEqual(['check', 'test:package', 'test', 'test:python', 'test:containers'])
+    expect(names).toEqual(['check', 'test:package', 'test', 'test:python', 'e2e:ct', 'test:containers'])
     const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(names))
   })
