@@ -26,7 +26,7 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [7, deeds.resolvingAtLength],
   [14, runs.following],
   [10, runs.deploying],
-  [3, runs.rollingBackTwice],
+  [4, runs.rollingBackAndOn],
   [12, runs.hearing],
   [4, runs.overtaking],
   [3, runs.toldInReverse],

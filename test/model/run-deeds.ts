@@ -4,10 +4,10 @@ import fc from 'fast-check'
 import { type Deed, inState, number, oneOf } from './deeds.ts'
 import { FORGERIES, forged } from './forge.ts'
 import * as hows from './how.ts'
-import { hold, rollBack } from './people.ts'
+import { hold, release, rollBack } from './people.ts'
 import { accept, work } from './roles.ts'
 import { follow, hear } from './run-roles.ts'
-import { AS_IT_SHOULD, type World } from './world.ts'
+import { AS_IT_SHOULD, type How, type World } from './world.ts'
 
 const completed = (world: World) => world.github.runs.filter(({ status }) => status === 'completed')
 const running = (world: World) => world.github.runs.filter(({ status }) => status !== 'completed')
@@ -88,23 +88,32 @@ export const deploying: fc.Arbitrary<Deed> = fc
     },
   }))
 
-/** A person rolls a target back, that goes the whole way, and somebody says so once more. */
-export const rollingBackTwice: fc.Arbitrary<Deed> = fc.tuple(number, hows.throughout).map(([n, steps]) => ({
-  name: `roll back ${n}, and again ${hows.brief(steps)}`,
-  possible: (world) => Object.keys(world.reference().targets).length > 0,
-  async run(world) {
-    const models = Object.keys(world.reference().targets)
-    const model = models[n % models.length] ?? ''
-    await world.step(await rollBack(world, model), WELL)
-    const id = world.reference().targets[model]?.newest
-    if (!id) return
-    await world.step(await work(world, id), WELL)
-    const run = world.github.runOf(id)
-    if (run) world.github.end(run, 'success')
-    await world.step(await follow(world, id), WELL)
-    await world.step(await rollBack(world, model), steps)
-  },
-}))
+/** A person rolls a target back, and that goes the whole way; then once more, or it is released and what was left offered. */
+export const rollingBackAndOn: fc.Arbitrary<Deed> = fc
+  .tuple(number, fc.boolean(), hows.throughout)
+  .map(([n, isReleased, steps]) => ({
+    name: `roll back ${n}, ${isReleased ? 'release and offer again' : 'and again'} ${hows.brief(steps)}`,
+    possible: (world) => Object.keys(world.reference().targets).length > 0,
+    async run(world) {
+      const models = Object.keys(world.reference().targets)
+      const model = models[n % models.length] ?? ''
+      await world.step(await rollBack(world, model), WELL)
+      const target = world.reference().targets[model]
+      if (target?.newest) await goes(world, target.newest, 'success', WELL)
+      if (!isReleased) return world.step(await rollBack(world, model), steps)
+      const left = target?.blocked[0]
+      await world.step(await release(world, model), WELL)
+      const request = { id: world.newId(), model, version: left ?? '1', rollback: false }
+      await world.step(await accept(world, request), steps)
+    },
+  }))
+
+async function goes(world: World, id: string, conclusion: string, steps: readonly How[]) {
+  await world.step(await work(world, id), WELL)
+  const run = world.github.runOf(id)
+  if (run) world.github.end(run, conclusion)
+  await world.step(await follow(world, id), steps)
+}
 
 const WELL = Array.from({ length: 6 }, () => AS_IT_SHOULD)
 
