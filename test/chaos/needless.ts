@@ -20,7 +20,7 @@ export interface Course {
   toldInVain: readonly { promotionId: string; attempt: number; worker: string; at: number; tookMs: number }[]
 }
 
-/** Clocks are one machine's; a log line comes a little after what it tells, ms. */
+/** Clocks are one machine's; a log line, and a request's arrival, come a little after what they tell, ms. */
 const MARGIN_MS = 500
 
 export function needlessDoubts({ timelines, posts, struck, windows, toldInVain }: Course): Fault[] {
@@ -36,7 +36,7 @@ export function needlessDoubts({ timelines, posts, struck, windows, toldInVain }
       const intent = entries.slice(0, index).findLast(({ what }) => what === 'dispatching')
       if (!intent) return []
       const { at: from } = intent
-      const isSent = postsOf.get(id)?.some(({ at }) => at >= from - MARGIN_MS && at <= doubt.at)
+      const isSent = postsOf.get(id)?.some(({ at }) => at >= from - MARGIN_MS && at <= doubt.at + MARGIN_MS)
       if (isSent || isStruck(String(intent.worker), from, doubt.at) || isRolledBack(from, doubt.at)) return []
       return {
         promotionId: id,

@@ -31,14 +31,13 @@ export function createOperators({ ledger, reader, promote, tally, random, holdMs
   const underWay = new Set<Promise<unknown>>()
   let isOver = false
 
-  /** One of those that were promoted to lately: there is something to stop. */
-  async function busyTarget(): Promise<Target | undefined> {
-    const targets = (await reader.targets(SOME)).filter(({ live }) => live)
+  function oneOf(targets: Target[]): Target | undefined {
     return targets[random.below(targets.length)]
   }
 
   async function hold() {
-    const target = await busyTarget()
+    // Of those that were promoted to lately: there is something to stop.
+    const target = oneOf(await reader.targets(SOME))
     const name = target && targetName(target)
     if (!target || !name || held.has(name)) return
     held.add(name)
@@ -57,9 +56,10 @@ export function createOperators({ ledger, reader, promote, tally, random, holdMs
     answers.push({ ...told, target: targetName(target), key: '', askedAt, answeredAt: Date.now() })
   }
 
-  async function offerAgain({ live: version = '', ...target }: Target) {
+  /** By a pipeline that has a key of its own for it. */
+  async function offerAgain({ live: version = '', ...target }: Target, rollback: string) {
     const askedAt = Date.now()
-    const result = await promote({ model: target.model, version }, {})
+    const result = await promote({ model: target.model, version }, { idempotencyKey: `after ${rollback}` })
     if (result.status === 'accepted' || result.status === 'duplicate')
       note({ id: result.id, status: result.status, version }, target, askedAt)
   }
@@ -74,7 +74,7 @@ export function createOperators({ ledger, reader, promote, tally, random, holdMs
     },
 
     async rollBack() {
-      const target = await busyTarget()
+      const target = oneOf((await reader.targets(EVERYTHING)).filter(({ previous }) => previous))
       if (!target) return
       const askedAt = Date.now()
       const result = await ledger.rollback(uuidv7(), orderFor(target))
@@ -83,7 +83,7 @@ export function createOperators({ ledger, reader, promote, tally, random, holdMs
       note({ id, status, version }, target, askedAt)
       if (status !== 'accepted') return
       tally.struck('target-rolled-back')
-      await offerAgain(target)
+      await offerAgain(target, id)
     },
 
     /** Everything is released, also where Redis has forgotten that it was. */

@@ -164,10 +164,8 @@ export async function runPhase(options: PhaseOptions, contender: Contender): Pro
       }
     }
 
-    /** The workers read at their start how often they are to ask. */
+    /** A worker reads at its start how often it is to ask. */
     function follow(next: Way) {
-      if (way === 'webhooks' || next === 'webhooks')
-        for (const slot of world?.fleet.slots ?? []) if (!slot.isStopped) slot.terminate()
       way = next
       world?.mail?.post.shut(way === 'poll')
     }

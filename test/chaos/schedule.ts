@@ -107,7 +107,7 @@ export function planStrikes(random: Random, durationMs: number, pace: number): P
   return plan.sort((a, b) => a.atMs - b.atMs)
 }
 
-/** How the workers come to know of runs: `webhooks`, with a slow poll; the `poll` alone. */
+/** How the workers come to know of runs: by `webhooks`, and those that start now poll seldom; by the `poll` alone. */
 export type Way = 'both' | 'webhooks' | 'poll'
 
 /** The ways one after the other, the last of them also while all comes to its end. */
@@ -117,7 +117,7 @@ export function planWays(durationMs: number): { atMs: number; way: Way }[] {
 }
 
 const QUIET_TARGETS = 0.25
-const QUIET_SHARE = 0.03
+const QUIET_SHARE = 0.08
 const SHARE_WITH_KEY = 0.7
 const SHARE_ROLLBACK = 0.02
 /** Put into the queue by another BullMQ client. */

@@ -22,7 +22,7 @@ export interface Timing {
   /** From an intent until its run is listed if there is one, in the resolver's eyes, ms. */
   certainMs: number
   trackMs: number
-  /** Where webhooks are to tell. */
+  /** Of a worker that starts while webhooks are to tell. */
   slowTrackMs: number
   /** For how long nothing is heard at all. */
   awayMs: number
@@ -75,7 +75,7 @@ export function timingAt(pace: number): Timing {
     patienceMs,
     certainMs,
     trackMs: scaled(5_000),
-    slowTrackMs: scaled(20_000),
+    slowTrackMs: scaled(10_000),
     awayMs: scaled(40_000),
     holdMs: sendDeadlineMs + scaled(60_000),
     backoffBaseMs: scaled(2_000),
