@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import path, { join } from 'node:path'
+import path from 'node:path'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { setup as startServer, TOKEN } from '../integration/http-setup.ts'
@@ -488,42 +488,5 @@ describe('SIGTERM', () => {
     program.kill('SIGTERM')
     asked.resolve()
     expect([await program.end(), program.stderr]).toEqual([0, ''])
-  })
-})
-
-describe('the spool', () => {
-  test('keeps what can not be handed over, and flush delivers it', async () => {
-    const SPOOL_DIR = join(temporaryDir('spool'), 'kept')
-    const kept = await promote(V5, { REDIS_URL: 'redis://127.0.0.1:1', SPOOL_DIR })
-    expect([kept.code, kept.stdout]).toEqual([0, ''])
-    expect(kept.stderr).toMatch(/kept in the spool as [0-9a-f-]{36}: promotion-relay flush delivers it/)
-    const away = await cli(['flush'], { REDIS_URL: 'redis://127.0.0.1:1', SPOOL_DIR })
-    expect([away.code, away.stdout]).toEqual([3, 'delivered 0, left 1\n'])
-
-    const relay = await startRelay()
-    const flushed = await cli(['flush'], { REDIS_URL: relay.redisUrl, SPOOL_DIR })
-    expect([flushed.code, flushed.stdout, flushed.stderr]).toEqual([0, 'delivered 1, left 0\n', ''])
-    await relay.idle()
-    expect(relay.versionsRun()).toEqual(['5'])
-    expect((await cli(['flush'], { REDIS_URL: relay.redisUrl, SPOOL_DIR })).stdout).toBe(
-      'delivered 0, left 0\n',
-    )
-  })
-
-  test('is delivered by a watcher as soon as it is there', async () => {
-    const SPOOL_DIR = join(temporaryDir('spool'), 'kept')
-    const relay = await startRelay()
-    const watcher = startProgram(NODE, [LAUNCHER, 'flush', '--watch', '--every', '0.2'], {
-      env: { REDIS_URL: relay.redisUrl, SPOOL_DIR, DATA_DIR: '/nowhere/relay' },
-    })
-    await promote(V5, { REDIS_URL: 'redis://127.0.0.1:1', SPOOL_DIR })
-    await until('it was delivered', () => relay.versionsRun().length === 1, 30_000)
-    watcher.kill('SIGTERM')
-    await watcher.end()
-  }, 60_000)
-
-  test('needs a directory', async () => {
-    const flushed = await cli(['flush'], { REDIS_URL: 'redis://127.0.0.1:1' })
-    expect([flushed.code, flushed.stderr]).toEqual([2, expect.stringContaining('SPOOL_DIR is missing')])
   })
 })
