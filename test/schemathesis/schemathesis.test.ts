@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { setup, TOKEN } from '../integration/http-setup.ts'
 import { startPrivateRedis } from '../support/private-redis.ts'
 import { ROOT, temporaryDir } from '../support/up.ts'
@@ -15,7 +15,7 @@ let schemathesis = process.env.SCHEMATHESIS ?? ''
 
 beforeAll(async () => {
   if (schemathesis !== '') return
-  const python = temporaryDir('python')
+  const python = temporaryDir('python', afterAll)
   const run = promisify(execFile)
   await run('python3', ['-m', 'venv', python])
   await run(path.join(python, 'bin', 'pip'), ['install', '-q', '-r', path.join(HERE, 'requirements.txt')])
