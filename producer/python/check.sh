@@ -32,6 +32,10 @@ echo "python: $("$work/tools/bin/python" --version)"
 
 "$work/tools/bin/ruff" check .
 "$work/tools/bin/ruff" format --check .
+# What stands elsewhere, and prints.
+others=(../../docs/examples ../../test/ct)
+"$work/tools/bin/ruff" check --config pyproject.toml --extend-ignore T20,PLC0415 "${others[@]}"
+"$work/tools/bin/ruff" format --check --config pyproject.toml "${others[@]}"
 "$work/tools/bin/mypy"
 "$work/tools/bin/pytest" -p no:cacheprovider "${report[@]}" tests
 if [ -n "$real" ]; then

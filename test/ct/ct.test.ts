@@ -114,8 +114,10 @@ async function liveByMlflow(model: string, version: string) {
 /** Whatever was on its way has come to its end: what is in the ledger, and nothing more, was sent. */
 async function settled(relay: Up, model: string): Promise<string[]> {
   const look = async () => {
-    const { promotions } = (await relay.call('GET', '/v1/promotions')).body
-    const own: { model: string; version: string; state: string }[] = promotions
+    const { status, body } = await relay.call('GET', '/v1/promotions')
+    // Asked too often.
+    if (status !== 200) return false
+    const own: { model: string; version: string; state: string }[] = body.promotions
     const states = own.filter((one) => one.model === model).map(({ version, state }) => `${version} ${state}`)
     return !states.some((one) => /accepted|dispatch/.test(one)) && states.reverse()
   }

@@ -13,6 +13,7 @@ import { type PythonProgram, startPython } from './python-program.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     python: string
+    airflowPython: string
     mlflowUrl: string
     prefectApiUrl: string
   }
@@ -23,7 +24,8 @@ const START_WITHIN_MS = 180_000
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const python = process.env.CT_PYTHON
-  if (!python) throw new Error('this lane is run by: npm run e2e:ct')
+  const airflowPython = process.env.CT_AIRFLOW_PYTHON
+  if (!python || !airflowPython) throw new Error('this lane is run by: npm run e2e:ct')
   const undo: (() => void | Promise<void>)[] = []
   const atEnd: AtEnd = (step) => undo.push(step)
   const stop = async () => {
@@ -39,6 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const seconds = Math.round((performance.now() - startedAt) / 1000)
     process.stdout.write(`MLflow at ${mlflowUrl}, Prefect at ${prefectApiUrl}, up within ${seconds} s\n`)
     project.provide('python', python)
+    project.provide('airflowPython', airflowPython)
     project.provide('mlflowUrl', mlflowUrl)
     project.provide('prefectApiUrl', prefectApiUrl)
     return stop

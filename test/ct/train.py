@@ -1,7 +1,7 @@
 """
 A training pipeline as people write them, for the tests of test/ct: a Prefect flow that trains a small model with
-scikit-learn, evaluates it, registers the version in MLflow, moves the alias and promotes. It tells in lines of JSON what
-it did. Addresses come from the environment: MLFLOW_TRACKING_URI, PREFECT_API_URL, RELAY_URL, RELAY_API_TOKEN, SPOOL_DIR.
+scikit-learn, evaluates it, registers the version in MLflow, moves the alias and promotes. It tells in lines of JSON
+what it did. MLFLOW_TRACKING_URI, PREFECT_API_URL, RELAY_URL and RELAY_API_TOKEN are in the environment.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("--iterations", type=int, default=3, help="the fewer the worse the model")
-    parser.add_argument("--timeout", type=float, default=20, help="of the call, seconds: the machine may be busy")
+    parser.add_argument(
+        "--timeout", type=float, default=20, help="of the call, seconds: the machine may be busy"
+    )
     parser.add_argument("--never-call", action="store_true")
     given = parser.parse_args()
     relay = (NeverCalls if given.never_call else Relay)(timeout=given.timeout)

@@ -9,7 +9,19 @@ export const DOCS: readonly string[] = [
   ...readdirSync(path.join(ROOT, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  'docs/examples/README.md',
 ]
+
+/** Files beside their index. */
+export const EXAMPLES: readonly string[] = readdirSync(path.join(ROOT, 'docs', 'examples')).filter(
+  (name) => name !== 'README.md',
+)
+
+/** Its path: whoever asks for it runs it. @throws when there is none of this name */
+export function exampleOf(name: string): string {
+  if (!EXAMPLES.includes(name)) throw new Error(`docs/examples has no ${name}`)
+  return `docs/examples/${name}`
+}
 
 export interface Block {
   file: string

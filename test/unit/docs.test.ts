@@ -17,7 +17,7 @@ import { PAUSES } from '../../worker/pauses.ts'
 import { LOOKS_NEEDED } from '../../worker/resolve/resolver.ts'
 import { CLOSE_WITHIN_MS, TOLD_PAUSES } from '../../worker/run-worker.ts'
 import { pauseMs } from '../../worker/track/consume.ts'
-import { blockOf, blocksOf, codeSpansIn, DOCS, proseOf, tableOf, textOf } from '../support/docs.ts'
+import { blockOf, blocksOf, codeSpansIn, DOCS, EXAMPLES, proseOf, tableOf, textOf } from '../support/docs.ts'
 import { ROOT } from '../support/up.ts'
 
 const QUICK_START = 'docs/QUICK_START_CT_CD.md'
@@ -85,6 +85,24 @@ describe('every command is run by a test, or says why not', () => {
     expect(commands).toHaveLength(4)
     const lines = blocksOf('README.md').flatMap(({ text }) => text.split('\n').map((line) => line.trim()))
     for (const command of commands) expect(lines).toContain(command)
+  })
+})
+
+describe('every example is run by the tests that its index names', () => {
+  const RUNNERS: Record<string, string> = {
+    'npm test': 'test/e2e/examples.test.ts',
+    'npm run e2e:ct': 'test/ct/examples.test.ts',
+  }
+  const rows = tableOf('docs/examples/README.md', 'example')
+
+  test.each(EXAMPLES)('%s', (name) => {
+    const [, , by = ''] = rows.find(([link]) => link === `[${name}](${name})`) ?? []
+    const runner = RUNNERS[codeSpansIn(by)[0] ?? '']
+    expect(runner && textOf(runner)).toContain(`exampleOf('${name}')`)
+  })
+
+  test('and the index has no others', () => {
+    expect(rows).toHaveLength(EXAMPLES.length)
   })
 })
 

@@ -139,8 +139,9 @@ test('one action goes by one commit in every workflow', () => {
   expect(new Set(used).size).toBe(actions.size)
 })
 
-test.skipIf(!hasActionlint())('the workflows pass actionlint', () => {
+test.skipIf(!hasActionlint())('the workflows pass actionlint, that of the examples too', () => {
   expect(actionlint(['-no-color'])).toBe('')
+  expect(actionlint(['-no-color', 'docs/examples/github-actions.yml'])).toBe('')
 })
 
 function hasActionlint(): boolean {
