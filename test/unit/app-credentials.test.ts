@@ -122,14 +122,14 @@ describe('a token', () => {
   })
 
   test('that could not be renewed is used to its end, and that is told', async () => {
-    const { simulator, token, lines } = await setup({ tokenLifeMs: 5_000 })
+    const { simulator, token, lines } = await setup({ tokenLifeMs: 12_000 })
     const first = await token()
     simulator.fault({ kind: 'reset-before', on: 'access-token', times: 3 })
     await until('three attempts failed', async () => {
       expect(await token()).toBe(first)
       return lines.filter((line) => JSON.stringify(line).includes('could not be renewed')).length === 3
     })
-    await until('the new one is used', async () => (await token()) !== first)
+    await until('the new one is used', async () => (await token()) !== first, 15_000)
   })
 
   test('is not used beyond its end: the next one is waited for', async () => {
@@ -309,7 +309,7 @@ describe('where GitHub gives none', () => {
   })
 
   test('a request that is not answered ends, and the next one asks again', async () => {
-    const { simulator, token, asked } = await setup({ withinMs: 100 })
+    const { simulator, token, asked } = await setup({ withinMs: 1_000 })
     simulator.fault({ kind: 'hang-before', on: 'access-token' })
     await expect(token()).rejects.toMatchObject({ code: 'NETWORK' })
     await token()
