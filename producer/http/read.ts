@@ -15,7 +15,8 @@ export function readRoute(app: FastifyInstance, reader: Pick<LedgerReader, 'prom
     '/promotions/:id',
     needs('read'),
     async (request: FastifyRequest<{ Params: { id: string }; Querystring: { wait?: unknown } }>, reply) => {
-      const { id } = request.params
+      // An id is kept in small letters, however it was given.
+      const id = request.params.id.toLowerCase()
       const waitMs = waitAskedFor(request.query)
       if (waitMs === undefined) {
         const errors = [{ field: 'wait', problem: `must be a number of seconds, at most ${LONGEST_WAIT_S}` }]

@@ -227,3 +227,11 @@ test('a hundred promotions at once are each accepted, and one of a target stays 
   expect(states.filter((state: string) => state === 'accepted')).toHaveLength(1)
   expect(states.filter((state: string) => state === 'superseded')).toHaveLength(99)
 })
+
+test('an id that its producer gave is known however its letters are written', async () => {
+  const api = await setup()
+  const id = 'FFCC03D6-D6D0-72A9-AB13-36CFF7533A34'
+  expect((await api.promote({ ...V5, id })).body).toMatchObject({ id: id.toLowerCase() })
+  for (const written of [id, id.toLowerCase()])
+    expect((await api.call('GET', `/v1/promotions/${written}`)).body).toMatchObject({ version: '5' })
+})
