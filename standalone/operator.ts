@@ -1,21 +1,13 @@
-/** Ops at the command line: holds, releases and rolls back, straight in Redis or through the relay's server. */
-
-import type { Held, Released } from '../shared/ledger/ledger.ts'
-import type { Invalid, Operate, OrderRequest, RollbackRequest, RollbackResult } from '../shared/operate.ts'
-import type { FieldProblem } from '../shared/promotion.ts'
+/** Ops at the command line: their orders, straight in Redis or through the relay's server. */
+import type { Operate, Operated } from '../shared/operate.ts'
 import type { Whereabouts } from './commands/find-relay.ts'
 
-export type Operated =
-  | { status: 'held' | 'released' | 'not_held' }
-  | { status: 'accepted' | 'duplicate'; id: string; version: string }
-  | { status: 'refused'; reason: string }
-  | { status: 'invalid'; problems: FieldProblem[] }
-  | { status: 'unavailable'; reason: string }
+export type OperatedFar = Operated | { kind: 'unavailable'; text: string }
+
+export type Order = keyof Operate
 
 export interface Operator {
-  hold(order: OrderRequest): Promise<Operated>
-  release(order: OrderRequest): Promise<Operated>
-  rollback(order: RollbackRequest): Promise<Operated>
+  give(order: Order, request: Record<string, unknown>): Promise<OperatedFar>
   close(): Promise<void>
 }
 
@@ -29,14 +21,16 @@ export async function findOperator(place: Whereabouts): Promise<Operator> {
 async function inRedis({ redisUrl, replicas }: { redisUrl: string; replicas: number }): Promise<Operator> {
   const [
     { createLedger },
+    { createCircuits },
     { createLedgerReader },
     queues,
     { connectForProducer },
     { createOperate },
     wake,
-    logger,
+    { silentLogger: log },
   ] = await Promise.all([
     import('../shared/ledger/ledger.ts'),
+    import('../shared/ledger/circuits.ts'),
     import('../shared/ledger/read.ts'),
     import('../shared/queues.ts'),
     import('../shared/redis/connect.ts'),
@@ -44,40 +38,35 @@ async function inRedis({ redisUrl, replicas }: { redisUrl: string; replicas: num
     import('../shared/wake.ts'),
     import('../shared/logger.ts'),
   ])
-  const log = logger.silentLogger
   const redis = connectForProducer(redisUrl, log)
   const queue = queues.createQueue(queues.PROMOTIONS, redis)
   queue.on('error', () => {})
-  const operate: Operate = createOperate({
+  const reader = createLedgerReader({ redis })
+  const operate = createOperate({
     ledger: createLedger({ redis, replicas }),
-    wake: wake.createWake({ reader: createLedgerReader({ redis }), queue }),
+    circuits: createCircuits({ redis }),
+    promotion: reader.promotion,
+    wake: wake.createWake({ reader, queue }),
+    note: async () => {},
     log,
   })
 
-  async function reached<A extends Held | Released | Invalid | RollbackResult>(
-    asked: () => Promise<A>,
-  ): Promise<Operated> {
-    try {
-      await within(
-        WITHIN_MS,
-        redis.status === 'ready'
-          ? Promise.resolve()
-          : new Promise<void>((ready) => redis.once('ready', ready)),
-      )
-      return operatedBy(await within(WITHIN_MS, asked()))
-    } catch (error) {
-      const { code } = error as { code?: unknown }
-      return {
-        status: 'unavailable',
-        reason: `Redis can't be reached (${typeof code === 'string' ? code : 'no answer'})`,
-      }
-    }
-  }
-
   return {
-    hold: (order) => reached(() => operate.hold(order)),
-    release: (order) => reached(() => operate.release(order)),
-    rollback: (order) => reached(() => operate.rollback(order)),
+    async give(order, request) {
+      try {
+        await within(
+          WITHIN_MS,
+          redis.status === 'ready'
+            ? Promise.resolve()
+            : new Promise<void>((ready) => redis.once('ready', ready)),
+        )
+        return await within(WITHIN_MS, operate[order](request))
+      } catch (error) {
+        const { code } = error as { code?: unknown }
+        const why = typeof code === 'string' ? code : 'no answer'
+        return { kind: 'unavailable', text: `Redis can't be reached (${why})` }
+      }
+    },
     async close() {
       await queue.close().catch(() => {})
       redis.disconnect()
@@ -85,56 +74,51 @@ async function inRedis({ redisUrl, replicas }: { redisUrl: string; replicas: num
   }
 }
 
-function operatedBy(answer: Held | Released | Invalid | RollbackResult): Operated {
-  switch (answer.kind) {
-    case 'invalid':
-      return { status: 'invalid', problems: answer.problems }
-    case 'unknown':
-      return { status: 'refused', reason: UNKNOWN }
-    case 'rollback': {
-      const { result } = answer
-      if (result.status !== 'refused')
-        return { status: result.status, id: result.id, version: result.version }
-      const why = { unknown: UNKNOWN, nothing_before: NOTHING_BEFORE, blocked: blocked(result.version) }
-      return { status: 'refused', reason: why[result.why] }
-    }
-    default:
-      return { status: answer.kind }
+async function overHttp({ url, token }: { url: string; token: string }): Promise<Operator> {
+  return {
+    async give(order, { id, ...body }) {
+      const path = PATHS[order].replace('{id}', encodeURIComponent(String(id)))
+      try {
+        const response = await fetch(`${url}/v1/${path}`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+          signal: AbortSignal.timeout(WITHIN_MS),
+        })
+        // biome-ignore lint/suspicious/noExplicitAny: the relay's own answer
+        return operatedBy(response.status, (await response.json()) as any)
+      } catch {
+        return { kind: 'unavailable', text: `the relay at ${url} can't be reached` }
+      }
+    },
+    async close() {},
   }
 }
 
-const UNKNOWN = 'no such target: nothing was ever promoted to it'
-const NOTHING_BEFORE = 'no other version was live before: say which one with --to'
-const blocked = (version = '') =>
-  `version ${version}, which was live before, was itself rolled back from: say which one is meant with --to`
+const PATHS: Record<Order, string> = {
+  hold: 'targets/hold',
+  release: 'targets/release',
+  rollback: 'targets/rollback',
+  redrive: 'promotions/{id}/redrive',
+  discard: 'promotions/{id}/discard',
+  resolve: 'promotions/{id}/resolve',
+  probe: 'circuits/probe',
+}
 
-async function overHttp({ url, token }: { url: string; token: string }): Promise<Operator> {
-  async function post(what: string, order: object): Promise<Operated> {
-    try {
-      const response = await fetch(`${url}/v1/targets/${what}`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: JSON.stringify(order),
-        signal: AbortSignal.timeout(WITHIN_MS),
-      })
-      // biome-ignore lint/suspicious/noExplicitAny: the relay's own answer
-      const body: any = await response.json()
-      if (response.ok) return body
-      if (response.status === 400 && body.errors) return { status: 'invalid', problems: body.errors }
-      const reason = [body.title, body.detail].filter(Boolean).join('. ')
-      if (response.status === 404 || response.status === 409) return { status: 'refused', reason }
-      return { status: 'unavailable', reason: `the relay refused: ${reason || response.status}` }
-    } catch {
-      return { status: 'unavailable', reason: `the relay at ${url} can't be reached` }
+// biome-ignore lint/suspicious/noExplicitAny: the relay's own answer
+function operatedBy(status: number, body: any): OperatedFar {
+  const { title = `status ${status}`, detail } = body
+  if (status < 300) return { kind: 'done', ...body }
+  if (status === 400 && body.errors) return { kind: 'invalid', problems: body.errors }
+  if (status === 404) return { kind: 'unknown', text: title }
+  if (status === 409)
+    return {
+      kind: 'refused',
+      status: 'refused',
+      text: title,
+      ...(detail && { hint: detail.replace(/\.$/, '') }),
     }
-  }
-
-  return {
-    hold: (order) => post('hold', order),
-    release: (order) => post('release', order),
-    rollback: (order) => post('rollback', order),
-    async close() {},
-  }
+  return { kind: 'unavailable', text: `the relay refused: ${[title, detail].filter(Boolean).join('. ')}` }
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {

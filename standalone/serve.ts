@@ -17,6 +17,7 @@ import { createNotes } from '../producer/registry/notes.ts'
 import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/registry/run-registry.ts'
 import { createAccept } from '../shared/accept.ts'
 import type { Settings } from '../shared/config.ts'
+import { createCircuits } from '../shared/ledger/circuits.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
 import { createListing } from '../shared/ledger/listing.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
@@ -82,7 +83,14 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     log,
   })
 
-  const operate = createOperate({ ledger, wake: createWake({ reader, queue: promotions }), log })
+  const operate = createOperate({
+    ledger,
+    circuits: createCircuits({ redis }),
+    promotion: reader.promotion,
+    wake: createWake({ reader, queue: promotions }),
+    note: async () => {},
+    log,
+  })
 
   const app = Fastify({
     logger: false,

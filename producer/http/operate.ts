@@ -1,84 +1,58 @@
-/** The HTTP way to hold, release and roll back a target. Who may is told by the API around it. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { RolledBack } from '../../shared/ledger/ledger.ts'
-import type { Logger } from '../../shared/logger.ts'
-import type { Operate } from '../../shared/operate.ts'
-import { nameOf, needs } from './gate.ts'
-import { type Problem, sendProblem } from './problem.ts'
+/** The HTTP way for people's orders on targets, dead letters and circuits. Who may is told by the API around it. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Operate, Operated } from '../../shared/operate.ts'
+import { needs } from './gate.ts'
+import { sendProblem } from './problem.ts'
 
-export interface OperateRoutesDeps {
-  operate: Operate
-  log: Logger
-}
-
-export function operateRoutes(app: FastifyInstance, { operate, log }: OperateRoutesDeps): void {
-  function note({ caller, body }: FastifyRequest, order: string, status: string) {
-    const { model, environment } = body as { model: string; environment?: string }
-    log.info({ order, status, model, environment, token: nameOf(caller) }, 'A person has given an order')
+export function operateRoutes(app: FastifyInstance, { operate }: { operate: Operate }): void {
+  for (const order of ['hold', 'release'] as const) {
+    app.post(`/targets/${order}`, needs('operate'), async (request, reply) =>
+      answer(reply, await operate[order](signed(request))),
+    )
   }
 
-  app.post('/targets/hold', needs('operate'), async (request, reply) => {
-    const held = await operate.hold(signed(request))
-    switch (held.kind) {
-      case 'invalid':
-        return sendProblem(reply, { ...INVALID, errors: held.problems })
-      case 'unknown':
-        return sendProblem(reply, UNKNOWN)
-      default:
-        note(request, 'hold', held.kind)
-        return { status: held.kind }
-    }
-  })
-
-  app.post('/targets/release', needs('operate'), async (request, reply) => {
-    const released = await operate.release(signed(request))
-    switch (released.kind) {
-      case 'invalid':
-        return sendProblem(reply, { ...INVALID, errors: released.problems })
-      case 'unknown':
-        return sendProblem(reply, UNKNOWN)
-      default:
-        note(request, 'release', released.kind)
-        return { status: released.kind }
-    }
-  })
-
   app.post('/targets/rollback', needs('operate'), async (request, reply) => {
-    const rollback = await operate.rollback(signed(request))
-    if (rollback.kind === 'invalid') return sendProblem(reply, { ...INVALID, errors: rollback.problems })
-    const { result } = rollback
-    if (result.status === 'refused') return sendProblem(reply, refusal(result))
-    const { status, id, state, version, live } = result
-    note(request, 'rollback', status)
-    return reply
-      .code(202)
-      .header('location', `/v1/promotions/${id}`)
-      .send({ id, status, state, version, live: live === '' ? null : live })
+    const operated = await operate.rollback(signed(request))
+    if (operated.kind === 'done') reply.code(202).header('location', `/v1/promotions/${operated.id}`)
+    return answer(reply, operated)
   })
+
+  for (const order of ['redrive', 'discard', 'resolve'] as const) {
+    app.post(
+      `/promotions/:id/${order}`,
+      needs('operate'),
+      async (request: FastifyRequest<{ Params: { id: string } }>, reply) =>
+        answer(reply, await operate[order](signed(request, request.params))),
+    )
+  }
+
+  app.post('/circuits/probe', needs('operate'), async (request, reply) =>
+    answer(reply, await operate.probe(signed(request))),
+  )
 }
 
-/** Who says nothing of who it is, is called as the token is. */
-function signed({ body, caller }: FastifyRequest): unknown {
-  const isOrder = typeof body === 'object' && body !== null && !Array.isArray(body) && !('by' in body)
-  return isOrder && caller?.name !== undefined ? { ...body, by: caller.name } : body
+/** Who says nothing of who it is, is called as the token is. What the path names is not asked for in the body. */
+function signed({ body, caller }: FastifyRequest, named: object = {}): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
+  const by = caller?.name !== undefined && !('by' in body) ? { by: caller.name } : {}
+  return { ...body, ...named, ...by }
 }
 
-const INVALID = { status: 400, title: 'Not a valid order' }
-const UNKNOWN = { status: 404, title: 'No such target: nothing was ever promoted to it' }
-
-function refusal({ why, version }: Extract<RolledBack, { status: 'refused' }>): Problem {
-  switch (why) {
+function answer(reply: FastifyReply, operated: Operated): FastifyReply {
+  switch (operated.kind) {
+    case 'done': {
+      const { kind: _, live, ...rest } = operated
+      return reply.send({ ...rest, ...(live === undefined ? {} : { live: live === '' ? null : live }) })
+    }
+    case 'invalid':
+      return sendProblem(reply, { status: 400, title: 'Not a valid order', errors: operated.problems })
     case 'unknown':
-      return UNKNOWN
-    case 'nothing_before':
-      return { status: 409, title: 'No other version was live before', detail: 'Say which one with `to`.' }
-    case 'blocked':
-      return {
-        status: 409,
-        title: `Version ${version}, which was live before, was itself rolled back from`,
-        detail: 'Say which one is meant with `to`.',
-      }
+      return sendProblem(reply, { status: 404, title: operated.text })
+    case 'refused': {
+      const { text: title, hint } = operated
+      return sendProblem(reply, { status: 409, title, ...(hint && { detail: `${hint}.` }) })
+    }
     default:
-      return why satisfies never
+      return operated satisfies never
   }
 }

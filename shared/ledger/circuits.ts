@@ -21,6 +21,9 @@ export type Verdict =
   | { kind: 'half_open' }
   | { kind: 'still_open'; detail: string }
 
+/** `half_open`: the next promotion goes as the probe. */
+export type Asked = { kind: 'asked'; number: number } | { kind: 'half_open' } | { kind: 'closed' }
+
 export type Circuits = ReturnType<typeof createCircuits>
 
 /** For how long a prober keeps a circuit to itself, ms. */
@@ -38,6 +41,11 @@ export function createCircuits({ redis, prefix = KEY_PREFIX, read }: LedgerOptio
       })) as Partial<DueCircuit>
       const { reason, detail, number } = taken
       return reason === undefined ? undefined : { scope, reason, detail: detail ?? '', number: number ?? 0 }
+    },
+
+    /** A person wants it probed now: a worker does so within seconds. */
+    async ask(scope: string) {
+      return (await run('ask-probe', { scope })) as Asked
     },
 
     async settle({ scope, number }: DueCircuit, verdict: Verdict) {

@@ -131,6 +131,9 @@ export interface Opening {
   number: number
 }
 
+/** Nothing was started, and it is not sent again: something newer goes in its place, or a person has discarded it. */
+export type GaveWay = { kind: 'superseded'; by: string; wake?: Wake } | { kind: 'discarded'; wake?: Wake }
+
 /** What an outcome did to circuits. */
 export interface CircuitChange {
   /** It was closed before. */
@@ -143,7 +146,7 @@ export type Recorded = CircuitChange &
   (
     | { kind: 'track'; job: number; waitedMs: number }
     | { kind: 'again'; waitMs: number }
-    | { kind: 'superseded'; by: string; wake?: Wake }
+    | GaveWay
     | { kind: 'dead_letter'; deadLetter: number; wake?: Wake }
     | { kind: 'resolving'; waitMs: number }
     | { kind: 'stale'; state: State | 'unknown' }
@@ -176,7 +179,7 @@ export type Resolved =
   | { kind: 'track'; job: number; waitedMs: number }
   | { kind: 'patience' }
   | { kind: 'again'; job: number }
-  | { kind: 'superseded'; by: string; wake?: Wake }
+  | GaveWay
   | { kind: 'dead_letter'; deadLetter: number; wake?: Wake }
   | { kind: 'unresolved'; deadLetter: number }
   | { kind: 'stale'; state: State | 'unknown' }
@@ -229,6 +232,19 @@ export type Redriven =
   | { kind: 'resolving' }
   | { kind: 'settled'; state: State | 'unknown' }
 
+/** What a redrive would do. `unsure`: Redis was restarted since, and its run is looked for first. */
+export type RedrivePreview = Exclude<Redriven, { kind: 'accepted' }> | { kind: 'accepted'; unsure?: true }
+
+export type Discarded =
+  | { kind: 'discarded' }
+  /** Redis was restarted since it was buried: it ends so once it is sure that no run of it exists. */
+  | { kind: 'looked_for'; job: number }
+  /** A run of it may exist: first it is to be said what became of it. */
+  | { kind: 'unresolved' }
+  | { kind: 'settled'; state: State | 'unknown' }
+
+export type DiscardPreview = Exclude<Discarded, { kind: 'looked_for' }> | { kind: 'looked_for' }
+
 /** `early`: its own attempt's answer may still come, and goes first. */
 export type Adopted =
   | { kind: 'track'; job: number; waitedMs: number }
@@ -238,7 +254,7 @@ export type Adopted =
 export type Settled =
   | { kind: 'track'; job: number; waitedMs?: number }
   | { kind: 'accepted'; job: number }
-  | { kind: 'superseded'; by: string; wake?: Wake }
+  | GaveWay
   | { kind: 'refused'; state: State | 'unknown'; why: string }
 
 /** A person's word on a target. */
@@ -365,8 +381,23 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       return (await run('rerun', end)) as Rerun
     },
 
-    async redrive(id: string, deadLetter: number, by: string): Promise<Redriven> {
-      return (await run('redrive', { id, deadLetter, by })) as Redriven
+    async redrive(id: string, deadLetter: number, by: string, why?: string): Promise<Redriven> {
+      return (await run('redrive', { id, deadLetter, by, why })) as Redriven
+    },
+
+    /** What a redrive would do now. Changes nothing. */
+    async previewRedrive(id: string, deadLetter: number): Promise<RedrivePreview> {
+      return (await run('redrive', { id, deadLetter, dryRun: true })) as RedrivePreview
+    },
+
+    /** A dead letter is not to be sent any more. */
+    async discard(id: string, deadLetter: number, by: string, why?: string): Promise<Discarded> {
+      return (await run('discard', { id, deadLetter, by, why })) as Discarded
+    },
+
+    /** What a discard would do now. Changes nothing. */
+    async previewDiscard(id: string, deadLetter: number): Promise<DiscardPreview> {
+      return (await run('discard', { id, deadLetter, dryRun: true })) as DiscardPreview
     },
 
     /** A person's word on an unresolved promotion. */

@@ -1,27 +1,22 @@
-/** What ops do to targets and promotions: hold, release, roll back, resolve. */
+/** What ops do to targets and promotions: hold, release, roll back, resolve. Who does it, and why, is kept. */
 import { type Command, Option } from 'commander'
 import type { Environment } from '../../shared/config.ts'
 import type { FieldProblem } from '../../shared/promotion.ts'
-import {
-  address,
-  complain,
-  EXIT,
-  openLog,
-  print,
-  refuse,
-  required,
-  seconds,
-  settingsOrExit,
-} from '../command-line.ts'
-import { findOperator, type Operated, type Operator } from '../operator.ts'
+import { address, complain, EXIT, print, refuse, seconds } from '../command-line.ts'
+import { findOperator, type OperatedFar, type Order } from '../operator.ts'
 import { findRelay, whereabouts } from './find-relay.ts'
 import { waitFor } from './wait-for.ts'
 
-interface TargetFlags {
-  environment?: string
+type Done = Extract<OperatedFar, { kind: 'done' }>
+
+interface OrderFlags {
   why?: string
   url?: string
   json?: boolean
+}
+
+interface TargetFlags extends OrderFlags {
+  environment?: string
 }
 
 interface RollbackFlags extends TargetFlags {
@@ -30,22 +25,18 @@ interface RollbackFlags extends TargetFlags {
   timeout: number
 }
 
-interface ResolveFlags {
+interface ResolveFlags extends OrderFlags {
   run?: string
   absent?: boolean
-  why?: string
 }
 
 export function addOperate(program: Command, environment: () => Environment): void {
   const by = () => environment().USER || 'a person'
 
-  /** Of one target; says who does it, and why. */
-  const targetCommand = (name: string, description: string) =>
+  const orderCommand = (name: string, description: string) =>
     program
       .command(name)
       .description(description)
-      .argument('<model>', 'registered model')
-      .option('--environment <name>', 'of which environment (default: production)')
       .option('--why <text>', 'kept in the timeline, with your name')
       .addOption(
         new Option(
@@ -55,40 +46,41 @@ export function addOperate(program: Command, environment: () => Environment): vo
       )
       .option('--json', 'print the result as JSON')
 
-  async function operate(
-    flags: TargetFlags,
-    what: (operator: Operator) => Promise<Operated>,
-  ): Promise<Operated> {
+  const targetCommand = (name: string, description: string) =>
+    orderCommand(name, description)
+      .argument('<model>', 'registered model')
+      .option('--environment <name>', 'of which environment (default: production)')
+
+  async function operate(order: Order, request: Record<string, unknown>, flags: OrderFlags): Promise<Done> {
     const operator = await findOperator(whereabouts(environment(), flags.url))
-    const done = await what(operator)
+    const operated = await operator.give(order, { ...request, by: by(), why: flags.why })
     await operator.close()
-    if (flags.json) print(JSON.stringify(done))
-    if (done.status === 'invalid') refuse(problemsOf(done.problems))
-    if (done.status === 'unavailable') complain(done.reason, 'it is safe to run this again')
-    if (done.status === 'refused') complain(done.reason)
-    if (done.status === 'unavailable') process.exit(EXIT.unreachable)
-    if (done.status === 'refused') process.exit(EXIT.ended)
-    return done
+    const { kind, ...rest } = operated
+    if (flags.json) print(JSON.stringify({ status: kind, ...rest }))
+    if (operated.kind === 'done') {
+      const { status, id, text } = operated
+      if (!flags.json) print(order === 'rollback' ? `${status} ${id}: ${text}` : text)
+      return operated
+    }
+    if (operated.kind === 'invalid') refuse(problemsOf(operated.problems))
+    if (operated.kind === 'unavailable') {
+      complain(operated.text, 'it is safe to run this again')
+      process.exit(EXIT.unreachable)
+    }
+    const hint = 'hint' in operated && operated.hint ? `. ${operated.hint.replace(/`(\w+)`/g, '--$1')}` : ''
+    complain(`${operated.text}${hint}`)
+    process.exit(EXIT.ended)
   }
 
   targetCommand('hold', 'stops a target: what comes is accepted and waits until it is released').action(
     async (model: string, flags: TargetFlags) => {
-      const { environment: where, why } = flags
-      await operate(flags, (operator) => operator.hold({ model, environment: where, by: by(), why }))
-      if (!flags.json) print(`${model} is held: what comes waits until promotion-relay release ${model}`)
+      await operate('hold', { model, environment: flags.environment }, flags)
       process.exit(EXIT.done)
     },
   )
 
   targetCommand('release', 'ends the hold on a target').action(async (model: string, flags: TargetFlags) => {
-    const { environment: where, why } = flags
-    const done = await operate(flags, (operator) =>
-      operator.release({ model, environment: where, by: by(), why }),
-    )
-    if (!flags.json)
-      print(
-        done.status === 'not_held' ? `${model} was not held` : `${model} is released: promotions flow again`,
-      )
+    await operate('release', { model, environment: flags.environment }, flags)
     process.exit(EXIT.done)
   })
 
@@ -100,52 +92,30 @@ export function addOperate(program: Command, environment: () => Environment): vo
     .option('--wait', 'show each step until its end')
     .option('--timeout <seconds>', 'with --wait: give up watching after this time', seconds, 3600)
     .action(async (model: string, flags: RollbackFlags) => {
-      const { environment: where, why, to } = flags
-      const done = await operate(flags, (operator) =>
-        operator.rollback({ model, environment: where, by: by(), why, to }),
-      )
-      if (done.status !== 'accepted' && done.status !== 'duplicate') process.exit(EXIT.ended)
-      if (!flags.json)
-        print(
-          done.status === 'accepted'
-            ? `accepted ${done.id}: ${model} back to version ${done.version}`
-            : `${model} is on its way back to version ${done.version} already: ${done.id}`,
-        )
+      const { environment: where, to } = flags
+      const { id = '' } = await operate('rollback', { model, environment: where, to }, flags)
       if (!flags.wait) process.exit(EXIT.done)
       const producer = await findRelay(environment(), flags.url)
-      const code = await waitFor(producer, done.id, flags)
+      const code = await waitFor(producer, id, flags)
       await producer.close()
       process.exit(code)
     })
 
-  program
-    .command('resolve')
-    .description('says what became of an unresolved promotion')
+  orderCommand('resolve', 'says what became of an unresolved promotion')
     .argument('<promotion>', 'id')
     .option('--run <id>', 'the workflow run that it started')
     .option('--absent', 'it started none: it may be sent again')
-    .option('--why <text>', 'kept in the timeline, with your name')
-    .action(async (id: string, { run, absent, why }: ResolveFlags) => {
+    .action(async (id: string, flags: ResolveFlags) => {
+      const { run, absent } = flags
       if ((run === undefined) === (absent === undefined)) refuse(['say either --run ID or --absent'])
       if (run !== undefined && !/^\d{1,20}$/.test(run)) refuse(['--run must be the number of a workflow run'])
-      const settings = settingsOrExit(environment(), ['redis'])
-      const redisUrl = required(settings.REDIS_URL).read()
-      const { log } = openLog('cli', { ...settings, LOG_LEVEL: 'warn' })
-      const { settle } = await import('../settle.ts')
-      const result = await settle({
-        redisUrl,
-        id,
-        by: by(),
-        why,
-        log,
-        word: run === undefined ? { absent: true } : { runId: run },
-      })
-      if (!result.ok) complain(result.text)
-      else print(result.text)
-      process.exitCode = result.ok ? EXIT.done : EXIT.ended
+      await operate('resolve', { id, run, absent }, flags)
+      process.exit(EXIT.done)
     })
 }
 
 function problemsOf(problems: readonly FieldProblem[]): string[] {
-  return problems.map(({ field, problem }) => `${field === 'model' ? '' : '--'}${field} ${problem}`)
+  return problems.map(({ field, problem }) =>
+    ['model', 'id', 'scope', ''].includes(field) ? `${field} ${problem}`.trim() : `--${field} ${problem}`,
+  )
 }

@@ -30,13 +30,13 @@ describe.each(['straight in Redis', 'through the server'])('%s', (way) => {
     expect([held.code, held.stderr, held.stdout]).toEqual([
       0,
       '',
-      'fraud-detector is held: what comes waits until promotion-relay release fraud-detector\n',
+      'fraud-detector is held: what comes waits until it is released\n',
     ])
     const [target] = await relay.reader.targets(1)
     expect(target?.hold).toMatchObject({ kind: 'person', by: 'alice', why: 'audit' })
 
     const back = await cli(['rollback', 'fraud-detector', '--wait'], env)
-    expect(back.stdout).toMatch(/^accepted \S{36}: fraud-detector back to version 5\n/)
+    expect(back.stdout).toMatch(/^accepted \S{36}: fraud-detector goes back to version 5\n/)
     expect(back.stdout).toMatch(/accepted \(alice\); version 6 is live\n/)
     expect(back.stdout).toMatch(/ended: deployed\n$/)
     expect([back.code, back.stderr]).toEqual([0, ''])
@@ -48,7 +48,10 @@ describe.each(['straight in Redis', 'through the server'])('%s', (way) => {
       'fraud-detector is released: promotions flow again\n',
     ])
     const again = await cli(['release', 'fraud-detector', '--json'], env)
-    expect([again.code, JSON.parse(again.stdout)]).toEqual([0, { status: 'not_held' }])
+    expect([again.code, JSON.parse(again.stdout)]).toEqual([
+      0,
+      { status: 'not_held', text: 'fraud-detector was not held' },
+    ])
   })
 
   test('what is refused says why, and exits 1; what is wrong exits 2', async () => {

@@ -192,3 +192,24 @@ test('an answer that only the workflow is at fault for closes the circuit of the
   })
   expect(await world.open()).toMatchObject([{ scope: CD }])
 })
+
+test('a person who asks for a probe ends the pause, for one prober', async () => {
+  const { ends, circuits } = await setup()
+  await ends(behindCircuit(600_000))
+  expect(await circuits.take(REPOSITORY)).toBeUndefined()
+
+  expect(await circuits.ask(REPOSITORY)).toEqual({ kind: 'asked', number: 1 })
+  const due = await circuits.take(REPOSITORY)
+  expect(due).toMatchObject({ scope: REPOSITORY, number: 1 })
+  // While somebody looks already, nobody else does.
+  expect(await circuits.ask(REPOSITORY)).toEqual({ kind: 'asked', number: 1 })
+  expect(await circuits.take(REPOSITORY)).toBeUndefined()
+})
+
+test('a circuit that is closed, or lets a promotion go as its probe, is not probed', async () => {
+  const { ends, circuits, halfOpen } = await setup()
+  expect(await circuits.ask(REPOSITORY)).toEqual({ kind: 'closed' })
+  await ends(behindCircuit(600_000))
+  await halfOpen()
+  expect(await circuits.ask(REPOSITORY)).toEqual({ kind: 'half_open' })
+})

@@ -154,7 +154,7 @@ export function probe(world: World): Promise<WorldClient> {
       gate<{ ok: true } | { ok: false; detail: string }>(`${who} reads ${what}`, async ({ read }) => ({
         answer: read === 'told' ? { ok: true } : { ok: false, detail: 'not yet' },
       }))
-    const circuits: Circuits = {
+    const circuits: Pick<Circuits, 'take' | 'settle'> = {
       take: (scope, options) =>
         world.call(gate, 'circuit', `${who} takes ${scope}`, () => world.circuits.take(scope, options)),
       settle: (due, verdict) =>

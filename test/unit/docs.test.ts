@@ -138,7 +138,9 @@ describe('every name exists', () => {
     /** Of the chaos harness and of compose. */
     const OTHERS = ['--help', '--env-file']
     const cli = ['cli.ts', ...globSync('standalone/commands/*.ts', { cwd: ROOT })].map(textOf).join('\n')
-    const commands = [...cli.matchAll(/(?:\.c|targetC)ommand\(\s*'([a-z-]+)'/g)].map(([, name = '']) => name)
+    const commands = [...cli.matchAll(/(?:\.c|targetC|orderC)ommand\(\s*'([a-z-]+)'/g)].map(
+      ([, name = '']) => name,
+    )
     const scripts = Object.keys(JSON.parse(textOf('package.json')).scripts)
     const spans = DOCS.flatMap((file) => codeSpansIn(proseOf(file)).map((code) => ({ file, code })))
     const typed = [...spans, ...shellBlocks.map(({ file, text }) => ({ file, code: text }))]

@@ -9,7 +9,7 @@ import type { Logger } from '../../shared/logger.ts'
 import type { Github, Repository } from '../github/client.ts'
 
 export interface ProberDeps {
-  circuits: Circuits
+  circuits: Pick<Circuits, 'take' | 'settle'>
   openCircuits(): Promise<OpenCircuit[]>
   github: Pick<Github, 'repositoryState' | 'workflowState'>
   repository: Repository

@@ -187,6 +187,8 @@ export function createHandle(deps: HandleDeps): Handle {
     if (recorded.kind === 'track') log.info(line, TRIGGERED)
     else if (recorded.kind === 'superseded')
       log.info(line, 'Nothing was started, and a newer version takes its place')
+    else if (recorded.kind === 'discarded')
+      log.info(line, 'Nothing was started, and a person has discarded it')
     else if (recorded.kind === 'stale') log.error(line, 'The attempt ended after the ledger had moved on')
     else if (recorded.kind === 'again') log.warn(line, 'CD pipeline was not triggered yet: it is tried again')
     else if (recorded.kind === 'resolving')

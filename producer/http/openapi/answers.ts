@@ -104,9 +104,19 @@ export const targetSchema = z.object({
 
 export const targetsSchema = z.object({ targets: z.array(targetSchema), nextCursor })
 
-export const heldSchema = z.object({ status: z.literal('held') })
-export const releasedSchema = z.object({ status: z.enum(['released', 'not_held']) })
-export const rolledBackSchema = takenSchema.extend({ version: z.string().describe('The one that goes live') })
+const sentence = z.string().describe('The same in a sentence')
+export const heldSchema = z.object({ status: z.literal('held'), text: sentence })
+export const releasedSchema = z.object({ status: z.enum(['released', 'not_held']), text: sentence })
+export const rolledBackSchema = takenSchema.extend({
+  version: z.string().describe('The one that goes live'),
+  text: sentence,
+})
+export const orderedSchema = z.object({
+  status: z.string().describe('What came of it'),
+  text: sentence,
+  id: id().optional(),
+  version: z.string().optional().describe('The one that takes its place'),
+})
 
 export const deliverySchema = z.object({ status: z.enum(['kept', 'ignored']) })
 

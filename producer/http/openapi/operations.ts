@@ -1,6 +1,12 @@
 /** Every route of ours, described. A test holds this list to the routes that there are. */
 import { z } from 'zod'
-import { orderSchema, rollbackSchema } from '../../../shared/operate.ts'
+import {
+  letterSchema,
+  orderSchema,
+  probeSchema,
+  resolveSchema,
+  rollbackSchema,
+} from '../../../shared/operate.ts'
 import { idempotencyKeySchema, promotionRequestSchema } from '../../../shared/promotion.ts'
 import { batchSchema } from '../batch.ts'
 import { CLOUD_EVENT, cloudEventSchema } from '../cloud-event.ts'
@@ -29,8 +35,12 @@ export const SCHEMAS = {
   Targets: answers.targetsSchema,
   Order: orderSchema,
   RollbackOrder: rollbackSchema,
+  DeadLetterOrder: letterSchema.omit({ id: true }),
+  ResolveOrder: z.strictObject(resolveSchema.shape).omit({ id: true }),
+  ProbeOrder: probeSchema,
   Held: answers.heldSchema,
   Released: answers.releasedSchema,
+  Ordered: answers.orderedSchema,
   RolledBack: answers.rolledBackSchema,
   WorkflowRunEvent: z.looseObject({ action: z.string() }),
   RegistryEvent: z.looseObject({ entity: z.string(), action: z.string() }),
@@ -161,6 +171,72 @@ const TARGETS: Operation[] = [
   }),
 ]
 
+const ID = z.object({ id: z.string().min(1).describe('Of the promotion') })
+const NO_LETTER = problem('There is no such promotion, or it was never dead-lettered')
+const DONE = (what: string) => ({ what, schema: SCHEMAS.Ordered })
+
+const DEAD_LETTERS: Operation[] = [
+  ofApi({
+    name: 'redrivePromotion',
+    method: 'post',
+    path: '/v1/promotions/{id}/redrive',
+    group: 'Dead letters',
+    summary: 'Put a dead letter back into the queue',
+    more: 'It can neither double nor overtake: what gave way to a newer version is superseded, and of an unresolved one its run is looked for again.',
+    scope: 'operate',
+    params: ID,
+    takes: { [JSON_TYPE]: SCHEMAS.DeadLetterOrder },
+    answers: {
+      200: DONE('What the ledger made of it, or would'),
+      400: WRONG,
+      404: NO_LETTER,
+      409: problem('It is no dead letter any more'),
+    },
+  }),
+  ofApi({
+    name: 'discardPromotion',
+    method: 'post',
+    path: '/v1/promotions/{id}/discard',
+    group: 'Dead letters',
+    summary: 'Discard a dead letter: it is not sent any more',
+    scope: 'operate',
+    params: ID,
+    takes: { [JSON_TYPE]: SCHEMAS.DeadLetterOrder },
+    answers: {
+      200: DONE('What the ledger made of it, or would'),
+      400: WRONG,
+      404: NO_LETTER,
+      409: problem('It is no dead letter any more, or a run of it may exist'),
+    },
+  }),
+  ofApi({
+    name: 'resolvePromotion',
+    method: 'post',
+    path: '/v1/promotions/{id}/resolve',
+    group: 'Dead letters',
+    summary: 'Say what became of an unresolved promotion: its run, or that there is none',
+    scope: 'operate',
+    params: ID,
+    takes: { [JSON_TYPE]: SCHEMAS.ResolveOrder },
+    answers: {
+      200: DONE('What the ledger made of it'),
+      400: WRONG,
+      404: problem('There is no such promotion'),
+      409: problem('It is not unresolved, or the run is that of another'),
+    },
+  }),
+  ofApi({
+    name: 'probeCircuit',
+    method: 'post',
+    path: '/v1/circuits/probe',
+    group: 'Dead letters',
+    summary: 'Have it looked at now whether what opened a circuit is mended',
+    scope: 'operate',
+    takes: { [JSON_TYPE]: SCHEMAS.ProbeOrder },
+    answers: { 200: DONE('A worker looks within seconds'), 400: WRONG, 404: problem('It is not open') },
+  }),
+]
+
 const WEBHOOKS: Operation[] = [
   {
     name: 'takeGithubWebhook',
@@ -255,4 +331,10 @@ const HEALTH: Operation[] = [
   },
 ]
 
-export const OPERATIONS: readonly Operation[] = [...PROMOTIONS, ...TARGETS, ...WEBHOOKS, ...HEALTH]
+export const OPERATIONS: readonly Operation[] = [
+  ...PROMOTIONS,
+  ...TARGETS,
+  ...DEAD_LETTERS,
+  ...WEBHOOKS,
+  ...HEALTH,
+]

@@ -16,7 +16,7 @@ local MAY_BECOME = {
   dispatching = { dispatched = true, accepted = true, superseded = true, dead_lettered = true, unresolved = true },
   unresolved = { dispatching = true, dispatched = true, accepted = true, superseded = true, dead_lettered = true },
   dispatched = { deployed = true, failed = true, cancelled = true, timed_out = true },
-  dead_lettered = { accepted = true, superseded = true },
+  dead_lettered = { accepted = true, superseded = true, skipped = true },
 }
 local TERMINAL = { deployed = true, failed = true, cancelled = true, timed_out = true, superseded = true, skipped = true }
 -- Not an end, and news all the same.
@@ -223,11 +223,21 @@ local function doubt(p, why)
   note(p, 'in_doubt', { why = why, attempt = tonumber(p.attempts) })
 end
 
+-- A person has decided that it is not to be sent any more.
+local function discard(p)
+  move(p, 'skipped', { reason = p.discarded })
+  note(p, 'skipped', { reason = p.reason })
+end
+
 -- The attempt sent nothing, or is proven to have started nothing: the place is free, and a newer one goes first. Answers whom to wake if it gave way.
 local function give_way(p)
   local name = key('target', p.target)
   local newer, in_flight = unpack(redis.call('HMGET', name, 'newest', 'inFlight'))
   if in_flight == p.id then set(name, { inFlight = '' }) end
+  if (p.discarded or '') ~= '' then
+    discard(p)
+    return { kind = 'discarded', wake = to_wake(p.target) }
+  end
   if newer == p.id then return nil end
   supersede(p, newer)
   return { kind = 'superseded', by = newer, wake = to_wake(p.target) }
