@@ -15,7 +15,7 @@ export const STATES = [
   'cancelled',
   'timed_out',
   'superseded', // a newer one was accepted before it was sent
-  'skipped', // trigger disabled, or rolled back from and offered again
+  'skipped', // trigger disabled, rolled back from and offered again, or discarded by a person
 ] as const
 export type State = (typeof STATES)[number]
 

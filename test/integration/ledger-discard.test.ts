@@ -115,3 +115,29 @@ test('a preview says what would come of it, and changes nothing', async () => {
   expect(await ledger.previewDiscard(unknown, 1)).toEqual({ kind: 'unresolved' })
   expect(await promotion(unknown)).toMatchObject({ state: 'unresolved' })
 })
+
+test('one that was discarded and may have a run is unresolved where nobody can tell; absent, it ends discarded', async () => {
+  const { buriedBefore, ledger, claim, look, promotion } = await setup()
+  const id = await buriedBefore('5')
+  await ledger.discard(id, 1, 'eve')
+  await claim(id, { token: 't5' })
+  expect(await look(id, { kind: 'unexplained', detail: 'a run' })).toMatchObject({ kind: 'unresolved' })
+
+  // Looked for again, and then said to be absent by a person.
+  expect(await ledger.redrive(id, 2, 'bob')).toEqual({ kind: 'resolving' })
+  expect(await look(id, { kind: 'unexplained', detail: 'a run' })).toMatchObject({ kind: 'unresolved' })
+  expect(await ledger.settle(id, { absent: true }, 'bob')).toEqual({ kind: 'discarded' })
+  expect(await promotion(id)).toMatchObject({ state: 'skipped', reason: 'discarded by eve' })
+})
+
+test('one that was discarded, and whose run is looked for a second time, ends discarded without one', async () => {
+  const { buriedBefore, ledger, claim, look, promotion } = await setup()
+  const id = await buriedBefore('5')
+  await ledger.discard(id, 1, 'eve')
+  await claim(id, { token: 't5' })
+  await look(id, { kind: 'unexplained', detail: 'a run' })
+  await ledger.redrive(id, 2, 'bob')
+
+  expect(await look(id, { kind: 'not_listed' })).toEqual({ kind: 'discarded' })
+  expect(await promotion(id)).toMatchObject({ state: 'skipped' })
+})

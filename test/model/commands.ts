@@ -15,6 +15,7 @@ const lost = fc.oneof(
   { arbitrary: runs.following, weight: 2 },
   { arbitrary: runs.hearing, weight: 2 },
   { arbitrary: people.redriving, weight: 2 },
+  { arbitrary: people.discarding, weight: 2 },
   { arbitrary: people.settling, weight: 1 },
   { arbitrary: people.rollingBack, weight: 1 },
 )
@@ -33,6 +34,7 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [2, runs.endOutdated],
   [7, deeds.probing],
   [6, people.redriving],
+  [3, people.discarding],
   [3, people.settling],
   [14, deeds.goingOn],
   [3, deeds.crashing],

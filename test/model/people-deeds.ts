@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { type Deed, inState, number, oneOf } from './deeds.ts'
 import * as hows from './how.ts'
-import { hold, redrive, release, rollBack, settle } from './people.ts'
+import { discard, hold, redrive, release, rollBack, settle } from './people.ts'
 import { mayStillSend } from './roles.ts'
 import type { World } from './world.ts'
 
@@ -16,6 +16,17 @@ export const redriving: fc.Arbitrary<Deed> = fc.tuple(number, hows.one, fc.nat(3
     if (!id) return
     const newest = Number(world.whole().promotions.get(id)?.deadLetters)
     await world.step(await redrive(world, id, newest - (old === 3 ? 1 : 0)), [how])
+  },
+}))
+
+export const discarding: fc.Arbitrary<Deed> = fc.tuple(number, hows.one, fc.nat(3)).map(([n, how, old]) => ({
+  name: `discard ${n} ${old === 3 ? 'an old one ' : ''}${how.script}`,
+  possible: (world) => world.ids(inState('dead_lettered', 'unresolved')).length > 0,
+  async run(world) {
+    const id = oneOf(world, n, inState('dead_lettered', 'unresolved'))
+    if (!id) return
+    const newest = Number(world.whole().promotions.get(id)?.deadLetters)
+    await world.step(await discard(world, id, newest - (old === 3 ? 1 : 0)), [how])
   },
 }))
 

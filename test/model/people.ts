@@ -15,6 +15,20 @@ export function redrive(world: World, id: string, deadLetter: number): Promise<W
   )
 }
 
+export function discard(world: World, id: string, deadLetter: number): Promise<WorldClient> {
+  const who = `person ${world.number()}`
+  return world.start(who, (gate) =>
+    world.call(gate, 'discard', `${who} discards ${id} ${deadLetter}`, async () => {
+      const { deadLetters, state } = world.whole().promotions.get(id) ?? {}
+      const answer = await world.ledger.discard(id, deadLetter, who)
+      const meant = Number(deadLetters) === deadLetter && state === 'dead_lettered'
+      const done = answer.kind === 'discarded' || answer.kind === 'looked_for'
+      if (meant && !done) throw new Error(`discard of ${id} answers ${answer.kind}`)
+      return answer
+    }),
+  )
+}
+
 /** A person looks at GitHub and says what is true. */
 export function settle(world: World, id: string): Promise<WorldClient> {
   const who = `person ${world.number()}`

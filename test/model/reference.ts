@@ -129,6 +129,7 @@ export type Call =
   | 'rerun'
   | 'finish'
   | 'redrive'
+  | 'discard'
   | 'hold'
   | 'release'
   | 'rollback'
@@ -142,7 +143,7 @@ const MOVES: Partial<Record<State, Partial<Record<State, readonly Call[]>>>> = {
   accepted: {
     dispatching: ['claim'],
     superseded: ['accept', 'claim', 'resolve', 'rollback', 'rerun'],
-    skipped: ['claim'],
+    skipped: ['claim', 'resolve', 'outcome'],
     dead_lettered: ['claim'],
     dispatched: ['outcome', 'resolve', 'adopt'],
     unresolved: ['resolve'],
@@ -151,6 +152,7 @@ const MOVES: Partial<Record<State, Partial<Record<State, readonly Call[]>>>> = {
     dispatched: ['outcome', 'resolve', 'adopt'],
     accepted: ['outcome', 'resolve'],
     superseded: ['outcome', 'resolve'],
+    skipped: ['outcome', 'resolve'],
     dead_lettered: ['outcome', 'resolve'],
     unresolved: ['resolve'],
   },
@@ -159,10 +161,11 @@ const MOVES: Partial<Record<State, Partial<Record<State, readonly Call[]>>>> = {
     dispatched: ['outcome', 'settle'],
     accepted: ['outcome', 'settle'],
     superseded: ['outcome', 'settle'],
+    skipped: ['outcome', 'settle'],
     dead_lettered: ['outcome'],
   },
   dispatched: { deployed: ['finish'], failed: ['finish'], cancelled: ['finish'], timed_out: ['finish'] },
-  dead_lettered: { accepted: ['redrive'], superseded: ['redrive'] },
+  dead_lettered: { accepted: ['redrive', 'discard'], superseded: ['redrive'], skipped: ['discard'] },
 }
 
 export function mayMove(from: State, to: State, by: Call): boolean {

@@ -13,8 +13,8 @@ local RUN_MS = 90 * 24 * 3600000
 -- Who may follow whom. Anything else is refused.
 local MAY_BECOME = {
   accepted = { dispatching = true, superseded = true, skipped = true, dispatched = true, unresolved = true, dead_lettered = true },
-  dispatching = { dispatched = true, accepted = true, superseded = true, dead_lettered = true, unresolved = true },
-  unresolved = { dispatching = true, dispatched = true, accepted = true, superseded = true, dead_lettered = true },
+  dispatching = { dispatched = true, accepted = true, superseded = true, skipped = true, dead_lettered = true, unresolved = true },
+  unresolved = { dispatching = true, dispatched = true, accepted = true, superseded = true, skipped = true, dead_lettered = true },
   dispatched = { deployed = true, failed = true, cancelled = true, timed_out = true },
   dead_lettered = { accepted = true, superseded = true, skipped = true },
 }
