@@ -23,6 +23,7 @@ import { addFlush } from './standalone/commands/flush.ts'
 import { addOperate } from './standalone/commands/operate.ts'
 import { addPromote } from './standalone/commands/promote.ts'
 import { addToken } from './standalone/commands/token.ts'
+import { addUser } from './standalone/commands/user.ts'
 import { listenProblem } from './standalone/listen-problem.ts'
 import { watchParent } from './standalone/parent-watch.ts'
 import type { RunningServer } from './standalone/serve.ts'
@@ -87,6 +88,7 @@ addPromote(program, environment)
 addFlush(program, environment)
 addOperate(program, environment)
 addToken(program)
+addUser(program)
 
 program
   .command('serve')
@@ -120,7 +122,7 @@ async function startServer(
     redisUrl: required(settings.REDIS_URL).read(),
     settings,
     apiToken: settings.RELAY_API_TOKEN,
-    opsPassword: required(settings.OPS_PASSWORD),
+    opsPassword: settings.OPS_PASSWORD,
     registry: new Registry(),
     deployExisting,
     tracing: traces.tracing,

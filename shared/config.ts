@@ -4,9 +4,11 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { isAddressRange } from './address-range.ts'
 import { parseTokens } from './api-tokens.ts'
 import { feedbackProblems, secretPartOf, secretProblem } from './feedback-settings.ts'
 import { MLFLOW_OWN, mlflowProblems, REGISTRY_NAMES } from './mlflow-settings.ts'
+import { opsProblems } from './ops-settings.ts'
 import { secretsInOtlpHeaders } from './otlp-headers.ts'
 import { pkcs8From } from './private-key.ts'
 import { SHORTEST_SECRET } from './redact.ts'
@@ -64,6 +66,30 @@ const environmentsByName = z
       }),
   )
 
+/** Browsers send these, or proxies for another purpose. */
+const NOT_THE_PROXYS = [
+  'authorization',
+  'cookie',
+  'host',
+  'origin',
+  'referer',
+  'user-agent',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+]
+
+/** Separated by commas, with or without space. */
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((one) => one.trim())
+      .filter(Boolean),
+  )
+
 const settingsSchema = z.object({
   ENABLE_CD_TRIGGER: flag.default(false),
   GITHUB_REPO_OWNER: pathSegment.optional(),
@@ -96,6 +122,20 @@ const settingsSchema = z.object({
   RELAY_API_TOKENS_FILE: z.string().optional(),
   API_RATE_PER_MINUTE: count(1_000_000).default(600),
   OPS_USER: words(100).default('ops'),
+  OPS_USERS_FILE: z.string().optional(),
+  OPS_TRUSTED_PROXIES: list
+    .refine(
+      (all) => all.every(isAddressRange),
+      'must be addresses or ranges such as 10.0.0.0/8, separated by commas',
+    )
+    .refine((all) => !all.some((one) => /\/0+$/.test(one)), 'must not be every address there is'),
+  OPS_PROXY_USER_HEADER: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,100}$/, 'must be the name of a header such as x-forwarded-user')
+    .toLowerCase()
+    .refine((name) => !NOT_THE_PROXYS.includes(name), 'must be a header that only the proxy sets')
+    .optional(),
+  OPS_PROXY_OPERATORS: list,
   DISPATCH_RATE_PER_SECOND: positive('dispatches per second', 10_000).default(1),
   DISPATCH_MAX_ATTEMPTS: count(100).default(8),
   DISPATCH_BACKOFF_BASE_SECONDS: positive('seconds', 3600).default(2),
@@ -219,8 +259,10 @@ export function loadSettings(all: Environment, needs: readonly Need[]): LoadedSe
     ask('REDIS_URL', 'where the queue and the ledger live, e.g. redis://localhost:6379')
   if (needs.includes('server')) {
     if (!has('RELAY_API_TOKENS_FILE')) ask('RELAY_API_TOKEN', 'the token that callers of the API send')
-    ask('OPS_PASSWORD', 'the log-in of the dashboard at /queues')
+    if (!has('OPS_USERS_FILE') && !has('OPS_PROXY_USER_HEADER'))
+      ask('OPS_PASSWORD', 'the log-in of the dashboard at /queues')
   }
+  problems.push(...opsProblems({ has, text: (name) => given(env, name) }))
   problems.push(...problemsOfTokens(given(env, 'RELAY_API_TOKENS_FILE')))
   if (needs.includes('server') || needs.includes('dispatch')) {
     const mappings = parsed.success ? REGISTRY_NAMES.flatMap((name) => parsed.data[name]) : []

@@ -17,6 +17,7 @@ import { createNotes } from '../producer/registry/notes.ts'
 import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/registry/run-registry.ts'
 import { createAccept } from '../shared/accept.ts'
 import type { Settings } from '../shared/config.ts'
+import { createAudit } from '../shared/ledger/audit.ts'
 import { createCircuits } from '../shared/ledger/circuits.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
 import { createListing } from '../shared/ledger/listing.ts'
@@ -39,9 +40,12 @@ import { createWake } from '../shared/wake.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
 import { health } from '../worker/ops/health.ts'
 import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
+import { setUsualHeaders } from '../worker/ops/log-in/headers.ts'
+import { logInRoutes } from '../worker/ops/log-in/routes.ts'
 import { redisWarnings, warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { createRegistryFigures, createServerMetrics } from '../worker/ops/server-metrics.ts'
 import { addressOf } from './address-of.ts'
+import { openLogIn } from './open-log-in.ts'
 import { versionOf } from './version-of.ts'
 
 export interface ServeOptions {
@@ -49,7 +53,8 @@ export interface ServeOptions {
   settings: Settings
   /** May do everything; beside it those in `RELAY_API_TOKENS_FILE`. */
   apiToken?: Secret | undefined
-  opsPassword: Secret
+  /** Of `OPS_USER`; beside it those in `OPS_USERS_FILE`. */
+  opsPassword?: Secret | undefined
   registry: Registry
   tracing?: Tracing | undefined
   log: Logger
@@ -83,12 +88,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     log,
   })
 
+  const audit = createAudit({ redis })
   const operate = createOperate({
     ledger,
     circuits: createCircuits({ redis }),
     promotion: reader.promotion,
     wake: createWake({ reader, queue: promotions }),
-    note: async () => {},
+    note: (deed) => audit.note({ ...deed, via: 'api' }),
     log,
   })
 
@@ -100,6 +106,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     frameworkErrors: sendUnroutable,
     clientErrorHandler: answerGarbled,
   })
+  const logIn = openLogIn({ settings, password: options.opsPassword, redis, audit, simulated, log })
+  app.addHook('onRequest', async (request, reply) => setUsualHeaders(reply, logIn.arrive(request)))
   if (simulated)
     app.addHook('onRequest', async (_request, reply) => void reply.header('x-promotion-relay', 'SIMULATED'))
   const notFound = createNotFound(app)
@@ -151,16 +159,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const refresh = createLedgerMetrics({ registry, reader, queues, warnings, targetLabels })
   await app.register(openapiRoutes, { version: versionOf('promotion-relay') })
   await app.register(health, { redis, registry, refresh, log })
-  await app.register(
-    async (scope) =>
-      dashboard(scope, {
-        queues,
-        user: settings.OPS_USER,
-        password: options.opsPassword,
-        simulated,
-      }),
-    { prefix: DASHBOARD_PATH },
-  )
+  await app.register(logInRoutes, { logIn })
+  await app.register(dashboard, { prefix: DASHBOARD_PATH, queues, logIn })
   app.get('/', async (_request, reply) => reply.redirect(DASHBOARD_PATH))
 
   const close = async () => {

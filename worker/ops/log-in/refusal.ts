@@ -21,11 +21,11 @@ export function sendRefusal(
   simulated: boolean,
 ): FastifyReply {
   reply.code(status).header('cache-control', 'no-store')
-  // `error` is what the Bull dashboard shows.
+  // `error` and `message` are what the Bull dashboard shows.
   if (!wantsPage(request))
     return reply
       .type('application/problem+json')
-      .send(JSON.stringify({ type: 'about:blank', title, status, detail, error: title }))
+      .send(JSON.stringify({ type: 'about:blank', title, status, detail, error: title, message: detail }))
   const main = html`<h1>${title}</h1>${detail && html`<p>${detail}</p>`}<p><a href="/">To the board</a></p>`
   return reply
     .type('text/html; charset=utf-8')
