@@ -85,6 +85,11 @@ export function feedbackJobId(sink: string, news: string): string {
   return `feedback-${sink}-${news}`
 }
 
+/** Of a job that no promotion could be made of. */
+export function invalidJobId(id: string): string {
+  return `dl-invalid-${id}`
+}
+
 /** The scope is a path, and ids must not hold a colon: its digest stands for it. */
 export function circuitJobId({ scope, number }: { scope: string; number: number }): string {
   return `circuit-${createHash('sha256').update(scope).digest('hex').slice(0, 16)}-${number}`

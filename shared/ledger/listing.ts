@@ -5,8 +5,9 @@
  */
 import type { Redis } from 'ioredis'
 import { KEY_PREFIX } from '../redis/connect.ts'
+import { readHashes } from './hashes.ts'
 import { type Promotion, promotionFrom, type State, type Target } from './promotion-record.ts'
-import { isListed, readHashes, targetFrom } from './read.ts'
+import { isListed, targetFrom } from './read.ts'
 
 /** A place in a list: what comes after it is older. */
 export interface Place {
@@ -33,6 +34,9 @@ export interface PromotionFilter {
   version?: string | undefined
 }
 
+/** What more is asked of one, beside its filter. */
+type Also<T> = (one: T) => boolean
+
 export type Listing = ReturnType<typeof createListing>
 
 /** Records that one call reads at the most, and names alone where those tell. */
@@ -46,8 +50,12 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
 
   return {
     /** Promotions in the order in which they were accepted, the newest first. */
-    async promotions({ limit, after, ...filter }: PromotionFilter & PageRequest): Promise<Page<Promotion>> {
+    async promotions(
+      { limit, after, ...filter }: PromotionFilter & PageRequest,
+      also: Also<Promotion> = () => true,
+    ): Promise<Page<Promotion>> {
       const isMeant = (one: Promotion) =>
+        also(one) &&
         Object.entries(filter).every(
           ([name, value]) => value === undefined || one[name as keyof PromotionFilter] === value,
         )
@@ -71,7 +79,7 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
       after,
       model,
     }: Pick<PromotionFilter, 'model'> & PageRequest): Promise<Page<Target>> {
-      const isMeant = (name: string) => model === undefined || name.slice(name.indexOf('/') + 1) === model
+      const isMeant = (name: string) => model === undefined || modelIn(name) === model
       const read = async (names: string[]) => {
         const meant = names.filter(isMeant)
         const records = await readHashes(
@@ -83,6 +91,30 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
       }
       const [chunk, most] = model === undefined ? [CHUNK.records, MOST_RECORDS] : [CHUNK.names, MOST_NAMES]
       return pageOf(walk(redis, key('targets'), after, chunk, most), limit, read)
+    },
+
+    /** Targets whose model has this in its name, of the newest `most`; the one that was promoted to last first. */
+    async targetsLike({
+      text,
+      limit,
+      most,
+    }: {
+      text: string
+      limit: number
+      most: number
+    }): Promise<Target[]> {
+      const asked = text.toLowerCase()
+      const found: string[] = []
+      for await (const { places } of walk(redis, key('targets'), undefined, CHUNK.names, most)) {
+        for (const { name } of places) if (modelIn(name).toLowerCase().includes(asked)) found.push(name)
+        if (found.length >= limit) break
+      }
+      const names = found.slice(0, limit)
+      const records = await readHashes(
+        redis,
+        names.map((name) => key('target', name)),
+      )
+      return records.map(targetFrom)
     },
   }
 
@@ -96,6 +128,11 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
     const sizes = await Promise.all(lists.map((list) => redis.zcard(list)))
     return lists[sizes.indexOf(Math.min(...sizes))] ?? key('promotions')
   }
+}
+
+/** `environment/model`, of which the model may hold more of them. */
+function modelIn(name: string): string {
+  return name.slice(name.indexOf('/') + 1)
 }
 
 /** The places of a sorted set after one of them, by the chunk, until its end or so many. */
@@ -143,6 +180,27 @@ async function pageOf<T>(
     last = isEnd ? undefined : (places.at(-1) ?? last)
   }
   return { items: found.map(({ item }) => item), ...(last ? { next: last } : {}) }
+}
+
+/** Pages of two lists that begin after the same place as one page: as far as both have been looked through. */
+export function mergePages<T>(
+  pages: readonly Page<T>[],
+  placeOf: (item: T) => Place,
+  limit: number,
+): Page<T> {
+  const ends = pages.flatMap(({ next }) => next ?? []).sort(newestFirst)
+  const [end] = ends
+  const known = pages
+    .flatMap(({ items }) => items.map((item) => ({ item, place: placeOf(item) })))
+    .filter(({ place }) => end === undefined || !isAfter(place, end))
+    .sort((a, b) => newestFirst(a.place, b.place))
+  const items = known.slice(0, limit).map(({ item }) => item)
+  const next = known.length > limit ? known[limit - 1]?.place : end
+  return { items, ...(next ? { next } : {}) }
+}
+
+function newestFirst(a: Place, b: Place): number {
+  return isAfter(a, b) ? 1 : -1
 }
 
 function placesIn(flat: readonly string[]): Place[] {

@@ -101,6 +101,8 @@ export interface Promotion {
   traceparent?: string
   tracestate?: string
   endedAt?: number
+  /** When it came to its state, ms since the epoch. */
+  since?: number
   updatedAt: number
   /** Number of its newest job in the queue `promotions` and `tracking`. */
   job: number
@@ -151,6 +153,7 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     ...optional('traceparent', asText),
     ...optional('tracestate', asText),
     ...optional('endedAt', Number),
+    ...optional('since', Number),
     updatedAt: number('updatedAt'),
     job: number('job'),
     trackJob: number('trackJob'),

@@ -4,6 +4,8 @@
  */
 import type { Redis } from 'ioredis'
 import { KEY_PREFIX } from '../redis/connect.ts'
+import { createEnds, type EndCount } from './ends.ts'
+import { readHashes } from './hashes.ts'
 import { PRESENT_MS } from './presence.ts'
 import {
   ENDED,
@@ -24,6 +26,8 @@ export interface OpenCircuit {
   detail: string
   sinceMs: number
   untilMs: number
+  /** The next promotion goes as its probe. */
+  halfOpen?: boolean
 }
 
 /** A promotion of which a run may exist that the ledger does not know. */
@@ -50,14 +54,6 @@ export interface Searching {
   until: number
 }
 
-export interface EndCount {
-  good: number
-  bad: number
-}
-
-/** What is counted by minute: triggers (GitHub took it, or a person has to), deployments (live, or failed). */
-export type Counted = 'triggers' | 'deployments'
-
 /** States that have a list of their own in the ledger. */
 export const LISTED_STATES = ['accepted', 'dispatching', 'dispatched', 'unresolved', 'dead_lettered'] as const
 export type ListedState = (typeof LISTED_STATES)[number]
@@ -69,33 +65,11 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
 
   const hashes = (keys: string[]) => readHashes(redis, keys)
 
+  const ends = createEnds({ redis, nowMs: redisNowMs, prefix })
+
   async function promotions(ids: string[]): Promise<Promotion[]> {
     const records = await hashes(ids.map((id) => key('promotion', id)))
     return records.flatMap((record) => promotionFrom(record) ?? [])
-  }
-
-  /** Ends within each of the windows (minutes, up to a day), of all workers, counted by whole minutes. */
-  async function endsWithin(what: Counted, windows: readonly number[]): Promise<EndCount[]> {
-    const minuteNow = Math.floor((await redisNowMs()) / 60_000)
-    const hours: string[] = []
-    for (
-      let hour = Math.floor((minuteNow - Math.max(...windows) + 1) / 60);
-      hour <= Math.floor(minuteNow / 60);
-      hour++
-    ) {
-      hours.push(key(what, String(hour)))
-    }
-    const ends = (await hashes(hours)).flatMap((record) =>
-      Object.entries(record).map(([name, value]) => {
-        const [minute, end] = name.split(':')
-        return { minute: Number(minute), end: end as keyof EndCount, count: Number(value) }
-      }),
-    )
-    return windows.map((minutes) => {
-      const total = { good: 0, bad: 0 }
-      for (const { minute, end, count } of ends) if (minute > minuteNow - minutes) total[end] += count
-      return total
-    })
   }
 
   return {
@@ -180,11 +154,13 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
 
     /** Triggers that ended within the last `windowMinutes`, of all workers, counted by whole minutes. */
     async triggers(windowMinutes: number): Promise<EndCount> {
-      const [count] = await endsWithin('triggers', [windowMinutes])
+      const [count] = await ends.within('triggers', [windowMinutes])
       return count ?? { good: 0, bad: 0 }
     },
 
-    endsWithin,
+    endsWithin: ends.within,
+
+    endsByHour: ends.byHour,
 
     /** Acceptance of the newest promotion, ms since the epoch; undefined before the first. */
     async lastAcceptedAt(): Promise<number | undefined> {
@@ -223,6 +199,7 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
               detail: record.detail ?? '',
               sinceMs: Number(record.since),
               untilMs: Number(record.until),
+              ...(record.halfOpen === '1' ? { halfOpen: true } : {}),
             },
       )
     },
@@ -279,18 +256,6 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     const [seconds, micros] = await redis.time()
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
-}
-
-/** Each at its place, empty where there is none. */
-export async function readHashes(redis: Redis, keys: readonly string[]): Promise<Record<string, string>[]> {
-  if (keys.length === 0) return []
-  const pipeline = redis.pipeline()
-  for (const name of keys) pipeline.hgetall(name)
-  const answers = (await pipeline.exec()) ?? []
-  return answers.map(([error, record]) => {
-    if (error) throw error
-    return record as Record<string, string>
-  })
 }
 
 function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {

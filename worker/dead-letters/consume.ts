@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis'
 import type { Accept } from '../../shared/accept.ts'
 import type { Ledger, Wake } from '../../shared/ledger/ledger.ts'
 import type { Logger } from '../../shared/logger.ts'
-import { asConnection, bullPrefix, DEAD_LETTERS, type Stalls } from '../../shared/queues.ts'
+import { asConnection, bullPrefix, DEAD_LETTERS, invalidJobId, type Stalls } from '../../shared/queues.ts'
 import type { DeadLetterData } from './dead-letters.ts'
 
 export interface DeadLetterDeps {
@@ -75,7 +75,7 @@ export function consumeDeadLetters({
   }
 
   async function retryInvalid(job: Job<DeadLetterData>): Promise<string> {
-    const id = String(job.id).replace('dl-invalid-', '')
+    const id = String(job.id).replace(invalidJobId(''), '')
     const result = await accept(job.data.invalid, { id })
     if (result.status === 'invalid') throw new UnrecoverableError(job.data.reason)
     return `${result.status}: ${result.id}`

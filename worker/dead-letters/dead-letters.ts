@@ -7,7 +7,7 @@ import type { Queue } from 'bullmq'
 import type { Opening } from '../../shared/ledger/ledger.ts'
 import type { LedgerReader, OpenCircuit } from '../../shared/ledger/read.ts'
 import type { FieldProblem } from '../../shared/promotion.ts'
-import { circuitJobId, deadLetterJobId } from '../../shared/queues.ts'
+import { circuitJobId, deadLetterJobId, invalidJobId } from '../../shared/queues.ts'
 
 export interface DeadLetterData {
   reason: string
@@ -110,7 +110,7 @@ export function createDeadLetters(deps: {
 
     async buryInvalid(id, data, problems) {
       const reason = `not a valid promotion: ${problems.map(({ field, problem }) => `${field} ${problem}`.trim()).join('; ')}`
-      await add(`dl-invalid-${id}`, 'invalid job', { reason, next: NEXT.invalid, invalid: cut(data) })
+      await add(invalidJobId(id), 'invalid job', { reason, next: NEXT.invalid, invalid: cut(data) })
     },
   }
 

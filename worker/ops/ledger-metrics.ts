@@ -4,7 +4,8 @@
  */
 import type { Queue } from 'bullmq'
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { EndCount, LedgerReader } from '../../shared/ledger/read.ts'
+import type { EndCount } from '../../shared/ledger/ends.ts'
+import type { LedgerReader } from '../../shared/ledger/read.ts'
 import { PREFIX } from './worker-metrics.ts'
 
 /** Windows of the success ratios: label and minutes. The short ones are for alerts on how fast it gets worse. */
