@@ -4,13 +4,7 @@
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Logger } from '../../../shared/logger.ts'
-import {
-  fitsHash,
-  hashPassword,
-  LONGEST_PASSWORD,
-  type OpsUser,
-  parseUsers,
-} from '../../../shared/ops-users.ts'
+import { fitsHash, LONGEST_PASSWORD, type OpsUser, parseUsers } from '../../../shared/ops-users.ts'
 import type { Secret } from '../../../shared/secret.ts'
 import type { Person } from './person.ts'
 
