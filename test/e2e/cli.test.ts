@@ -1,4 +1,5 @@
 // The command line as a child process of its own, through its launcher: what it prints, and its exit codes.
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
@@ -6,6 +7,7 @@ import path from 'node:path'
 import { Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { setup as startServer, TOKEN } from '../integration/http-setup.ts'
+import { logIn } from '../integration/ops-setup.ts'
 import { startRelay } from '../support/relay.ts'
 import { testRedis } from '../support/test-redis.ts'
 import { until } from '../support/until.ts'
@@ -346,6 +348,76 @@ describe('token', () => {
       expect.stringContaining('must be of promote, read, operate'),
     ])
     expect((await cli(['token', 'new', '--name', 'a b', '--scope', 'read'])).code).toBe(2)
+  })
+})
+
+describe('user', () => {
+  const PASSWORD = 'a password that nobody guesses'
+  /** Types nothing: the password comes by standard input. */
+  const user = (args: string[], input: string) =>
+    new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+      const child = spawn(NODE, [LAUNCHER, 'user', ...args], { cwd: ROOT })
+      const out = { stdout: '', stderr: '' }
+      child.stdout.on('data', (chunk) => {
+        out.stdout += chunk
+      })
+      child.stderr.on('data', (chunk) => {
+        out.stderr += chunk
+      })
+      child.on('close', (code) => resolve({ code, ...out }))
+      child.stdin.on('error', () => {})
+      child.stdin.end(input)
+    })
+
+  test('prints the line of a person, with whose password they log in, and not the password', async () => {
+    const { code, stdout, stderr } = await user(['vera', '--role', 'viewer'], `${PASSWORD}\n`)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^vera viewer \$scrypt\$ln=15,r=8,p=3\$\S+\n$/)
+    const usersFile = path.join(temporaryDir('users'), 'users')
+    writeFileSync(usersFile, stdout)
+    const server = await startServer({ env: { OPS_USERS_FILE: usersFile } })
+    const { get } = await logIn(server, 'vera', PASSWORD)
+    expect((await get('/queues')).status).toBe(200)
+  })
+
+  test.each<[what: string, args: string[], input: string, words: string]>([
+    ['a short password', ['vera', '--role', 'viewer'], 'short', '12 to 500 characters'],
+    ['none', ['vera', '--role', 'viewer'], '', '12 to 500 characters'],
+    ['a name with a space', ['vera k', '--role', 'viewer'], PASSWORD, 'must be 1 to 100 letters'],
+    ['another role', ['vera', '--role', 'root'], PASSWORD, 'must be viewer or operator'],
+    ['no role', ['vera'], PASSWORD, '--role'],
+    ['a password as an argument', ['vera', PASSWORD, '--role', 'viewer'], PASSWORD, 'too many arguments'],
+  ])('refuses %s', async (_what, args, input, words) => {
+    const { code, stdout, stderr } = await user(args, input)
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(words)
+  })
+
+  test('at a terminal it asks twice and shows nothing of what is typed', async ({ skip }) => {
+    if (spawnSync('script', ['--version']).error) return skip('no `script` for a terminal on this machine')
+    const type = async (again: string) => {
+      const child = spawn('script', ['-qec', `${NODE} ${LAUNCHER} user vera --role viewer`, '/dev/null'], {
+        cwd: ROOT,
+      })
+      let shown = ''
+      child.stdout.on('data', (chunk) => {
+        shown += chunk
+      })
+      const ended = once(child, 'close')
+      await until('the question', () => shown.includes('Password: '))
+      child.stdin.write(`${PASSWORD}\r`)
+      await until('the second question', () => shown.includes('The same again: '))
+      child.stdin.write(`${again}\r`)
+      const [code] = await ended
+      return { code, shown }
+    }
+    const right = await type(PASSWORD)
+    expect(right.code).toBe(0)
+    expect(right.shown).toContain('vera viewer $scrypt$')
+    expect(right.shown).not.toContain('nobody guesses')
+    const wrong = await type('another password altogether')
+    expect([wrong.code, wrong.shown.includes('$scrypt$')]).toEqual([2, false])
+    expect(wrong.shown).toContain('are not the same')
   })
 })
 

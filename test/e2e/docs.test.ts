@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, symlinkSync, wri
 import path from 'node:path'
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
+import { fitsHash, parseUsers } from '../../shared/ops-users.ts'
 import { pickFreePort } from '../../shared/redis/embedded/free-port.ts'
 import { type Simulator, startSimulator } from '../github-simulator/simulator.ts'
 import { ledgerOn } from '../integration/ledger-setup.ts'
@@ -169,6 +170,19 @@ test.skipIf(!onPath('redis-cli'))(
   },
   60_000,
 )
+
+test('a person is added to the file of people, and logs in', async () => {
+  const cwd = checkout()
+  const NEW_PASSWORD = 'a-password-of-vera'
+  // npx may look for what it has next to it, and must not ask the registry.
+  await shell(blockOf('docs/PRODUCTION.md', 'user'), {
+    cwd,
+    env: { NEW_PASSWORD, npm_config_offline: 'true' },
+  })
+  const { users, problems } = parseUsers(readFileSync(path.join(cwd, 'users'), 'utf8'))
+  expect([users.map(({ name, role }) => [name, role]), problems]).toEqual([[['vera', 'viewer']], []])
+  expect(await fitsHash(NEW_PASSWORD, users[0]?.hash ?? '')).toBe(true)
+})
 
 test('a promotion keeps about as much of Redis as is said', async () => {
   const told = Number(

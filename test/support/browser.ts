@@ -1,7 +1,7 @@
 /** A real Chromium, as Debian and others ship it: found on PATH, or named by CHROMIUM_PATH. */
 import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
-import { type Browser, type BrowserContext, chromium } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import type { AtEnd } from './up.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -43,13 +43,25 @@ export interface LogIn {
   password: string
 }
 
-/** A person of their own: nothing is shared with another's session. */
+/** A person of their own: nothing is shared with another's session. `logIn` logs them in by the form. */
 export async function person(browser: Browser, baseURL: string, logIn?: LogIn): Promise<BrowserContext> {
   const context = await browser.newContext({
     baseURL,
     viewport: { width: 1400, height: 900 },
-    ...(logIn ? { httpCredentials: logIn } : {}),
   })
   context.setDefaultTimeout(10_000)
+  if (logIn) {
+    const page = await context.newPage()
+    await page.goto('/log-in?next=/healthz')
+    await fillLogIn(page, logIn)
+    await page.waitForURL('**/healthz')
+    await page.close()
+  }
   return context
+}
+
+export async function fillLogIn(page: Page, { username, password }: LogIn): Promise<void> {
+  await page.getByLabel('Name').fill(username)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Log in' }).click()
 }

@@ -13,6 +13,7 @@ import {
   SETTING_NAMES,
   secretsOf,
 } from '../../shared/config.ts'
+import { newUserLine } from '../../shared/ops-users.ts'
 import { createRedactor } from '../../shared/redact.ts'
 import { APP_KEY } from '../support/app-key.ts'
 
@@ -85,6 +86,8 @@ describe('defaults', () => {
       WORKER_CONCURRENCY: 16,
       API_RATE_PER_MINUTE: 600,
       OPS_USER: 'ops',
+      OPS_TRUSTED_PROXIES: [],
+      OPS_PROXY_OPERATORS: [],
       DISPATCH_RATE_PER_SECOND: 1,
       DISPATCH_MAX_ATTEMPTS: 8,
       DISPATCH_BACKOFF_BASE_SECONDS: 2,
@@ -653,6 +656,71 @@ describe('the webhook secret', () => {
     if (!loaded.ok) throw new Error(loaded.problems.join('\n'))
     const values = secretsOf(loaded.settings).map((secret) => secret.read())
     expect(values).toEqual(expect.arrayContaining(['former-secret', 'later-secret']))
+  })
+})
+
+describe('the log-in of ops', () => {
+  const problems = (env: object) => {
+    const loaded = loadSettings({ REDIS_URL: 'redis://x', RELAY_API_TOKEN: SENTINEL, ...env }, [
+      'redis',
+      'server',
+    ])
+    return loaded.ok ? [] : loaded.problems
+  }
+  const PASSWORD = { OPS_PASSWORD: SENTINEL }
+  const PROXY = {
+    OPS_TRUSTED_PROXIES: '10.0.0.0/8, ::1,192.168.1.7',
+    OPS_PROXY_USER_HEADER: 'X-Forwarded-User',
+  }
+
+  test('needs a password, a file of people or a proxy that names them', async () => {
+    const line = await newUserLine('vera', 'viewer', 'a password of vera')
+    const users = file(`${line}\n`)
+    expect(problems({})).toEqual([expect.stringMatching(/^OPS_PASSWORD is missing: /)])
+    for (const env of [PASSWORD, { OPS_USERS_FILE: users }, PROXY]) expect(problems(env)).toEqual([])
+    writeFileSync(users, `${line}\nops viewer ${line.split(' ')[2]}\nvera sentinel\numa root x\n`)
+    expect(problems({ ...PASSWORD, OPS_USERS_FILE: users })).toEqual([
+      'OPS_USERS_FILE line 3 is not `name role scrypt-hash`',
+      'OPS_USERS_FILE line 4 has no role: it must be viewer or operator',
+      'OPS_USERS_FILE has a line for OPS_USER, whose password is OPS_PASSWORD',
+    ])
+    expect(problems({ ...PASSWORD, OPS_USERS_FILE: '/nowhere/users' })).toEqual([
+      "OPS_USERS_FILE can't be read: ENOENT",
+    ])
+  })
+
+  test('knows a proxy by addresses and ranges, and lists of names', () => {
+    const env = {
+      REDIS_URL: 'redis://x',
+      RELAY_API_TOKEN: SENTINEL,
+      ...PROXY,
+      OPS_PROXY_OPERATORS: 'a@b.c, olga,',
+    }
+    const loaded = loadSettings(env, ['redis', 'server'])
+    expect(loaded.ok && loaded.settings).toMatchObject({
+      OPS_TRUSTED_PROXIES: ['10.0.0.0/8', '::1', '192.168.1.7'],
+      OPS_PROXY_USER_HEADER: 'x-forwarded-user',
+      OPS_PROXY_OPERATORS: ['a@b.c', 'olga'],
+    })
+  })
+
+  test.each<[env: object, name: string, words: string]>([
+    [{ OPS_PROXY_USER_HEADER: 'x-forwarded-user' }, 'OPS_TRUSTED_PROXIES', 'is missing'],
+    [{ OPS_PROXY_OPERATORS: 'olga' }, 'OPS_PROXY_USER_HEADER', 'is missing'],
+    [
+      { OPS_TRUSTED_PROXIES: '10.0.0.0/8', OPS_PROXY_OPERATORS: 'olga' },
+      'OPS_PROXY_USER_HEADER',
+      'is missing',
+    ],
+    [{ OPS_TRUSTED_PROXIES: 'proxy.local' }, 'OPS_TRUSTED_PROXIES', 'must be addresses or ranges'],
+    [{ OPS_TRUSTED_PROXIES: '10.0.0.0/33' }, 'OPS_TRUSTED_PROXIES', 'must be addresses or ranges'],
+    [{ OPS_TRUSTED_PROXIES: '10' }, 'OPS_TRUSTED_PROXIES', 'must be addresses or ranges'],
+    [{ OPS_TRUSTED_PROXIES: '0.0.0.0/0' }, 'OPS_TRUSTED_PROXIES', 'must not be every address'],
+    [{ OPS_TRUSTED_PROXIES: '::/0' }, 'OPS_TRUSTED_PROXIES', 'must not be every address'],
+    [{ ...PROXY, OPS_PROXY_USER_HEADER: 'x user' }, 'OPS_PROXY_USER_HEADER', 'must be the name of a header'],
+    [{ ...PROXY, OPS_PROXY_USER_HEADER: 'Cookie' }, 'OPS_PROXY_USER_HEADER', 'must be a header that only the proxy sets'],
+  ])('refuses %o', (env, name, words) => {
+    expect(problems({ ...PASSWORD, ...env })).toEqual([expect.stringContaining(`${name} ${words}`)])
   })
 })
 

@@ -126,7 +126,7 @@ describe('every name exists', () => {
     const producers = ['RELAY_URL', 'SPOOL_DIR']
     const known = [...SETTING_NAMES, ...secrets.map((name) => `${name}_FILE`), ...producers, 'NAME_FILE']
     // What the blocks are given by whoever runs them.
-    const variables = ['PROMOTION_ID', 'RUN_ID', 'NEW_TOKEN']
+    const variables = ['PROMOTION_ID', 'RUN_ID', 'NEW_TOKEN', 'NEW_PASSWORD']
     const named = everyCode.flatMap(({ file, code }) =>
       [...code.matchAll(/\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b/g)].map(([name]) => ({ file, name })),
     )
