@@ -23,9 +23,10 @@ export function announce(about: Announcement): void {
   print('')
   print(whatItDoes(about))
   print('')
+  print(`  Board      ${url}/`)
   print(`  API        ${url}/v1/promotions`)
   print(`  Described  ${url}/docs`)
-  print(`  Dashboard  ${url}/queues`)
+  print(`  Queues     ${url}/queues`)
   print(`  Metrics    ${url}/metrics`)
   if (simulated) print(`  Simulator  ${settings.GITHUB_API_URL}/`)
   print(`  Data       ${dataDir}`)
@@ -34,8 +35,8 @@ export function announce(about: Announcement): void {
   if (!ownToken && !ownPassword) return
   if (terminal) {
     if (ownToken) print(`  API token         ${apiToken.read()}`)
-    if (ownPassword) print(`  Dashboard log-in  ${settings.OPS_USER} / ${opsPassword.read()}`)
-  } else print(`  Log-ins    ${logInsFile(dataDir)} (dashboard user: ${settings.OPS_USER})`)
+    if (ownPassword) print(`  Board log-in      ${settings.OPS_USER} / ${opsPassword.read()}`)
+  } else print(`  Log-ins    ${logInsFile(dataDir)} (of the board: user ${settings.OPS_USER})`)
   print('')
 }
 

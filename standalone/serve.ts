@@ -17,6 +17,7 @@ import { createNotes } from '../producer/registry/notes.ts'
 import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/registry/run-registry.ts'
 import { createAccept } from '../shared/accept.ts'
 import type { Settings } from '../shared/config.ts'
+import { createDesk } from '../shared/desk.ts'
 import { createAudit } from '../shared/ledger/audit.ts'
 import { createCircuits } from '../shared/ledger/circuits.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
@@ -40,8 +41,12 @@ import { createWake } from '../shared/wake.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
 import { health } from '../worker/ops/health.ts'
 import { createLedgerMetrics } from '../worker/ops/ledger-metrics.ts'
+import { guard } from '../worker/ops/log-in/guard.ts'
 import { setUsualHeaders } from '../worker/ops/log-in/headers.ts'
 import { logInRoutes } from '../worker/ops/log-in/routes.ts'
+import { assetRoutes } from '../worker/ops/pages/assets.ts'
+import { PAGE_SECURITY } from '../worker/ops/pages/layout.ts'
+import { pages } from '../worker/ops/pages/routes.ts'
 import { redisWarnings, warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { createRegistryFigures, createServerMetrics } from '../worker/ops/server-metrics.ts'
 import { addressOf } from './address-of.ts'
@@ -77,9 +82,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const queues = [PROMOTIONS, TRACKING, DEAD_LETTERS, FEEDBACK].map((name) => createQueue(name, redis))
   for (const queue of queues)
     queue.on('error', (err) => log.debug({ err, queue: queue.name }, 'A queue reports a fault'))
-  const [promotions, tracking] = queues
-  if (!promotions || !tracking) throw new Error('no queue')
+  const [promotions, tracking, deadLetters] = queues
+  if (!promotions || !tracking || !deadLetters) throw new Error('no queue')
   const reader = createLedgerReader({ redis })
+  const listing = createListing({ redis })
   const ledger = createLedger({ redis, replicas: settings.REDIS_WAIT_REPLICAS })
   const accept = createAccept({
     ledger,
@@ -89,14 +95,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   })
 
   const audit = createAudit({ redis })
-  const operate = createOperate({
-    ledger,
-    circuits: createCircuits({ redis }),
-    promotion: reader.promotion,
-    wake: createWake({ reader, queue: promotions }),
-    note: (deed) => audit.note({ ...deed, via: 'api' }),
-    log,
-  })
+  const operateBy = (via: 'api' | 'board') =>
+    createOperate({
+      ledger,
+      circuits: createCircuits({ redis }),
+      promotion: reader.promotion,
+      wake: createWake({ reader, queue: promotions }),
+      note: (deed) => audit.note({ ...deed, via }),
+      log,
+    })
 
   const app = Fastify({
     logger: false,
@@ -119,9 +126,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   await app.register(api, {
     prefix: '/v1',
     accept,
-    operate,
+    operate: operateBy('api'),
     reader,
-    listing: createListing({ redis }),
+    listing,
     token: options.apiToken,
     tokens: tokensFile === undefined ? undefined : secretFromFile('RELAY_API_TOKENS_FILE', tokensFile),
     perMinute: settings.API_RATE_PER_MINUTE,
@@ -161,7 +168,12 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   await app.register(health, { redis, registry, refresh, log })
   await app.register(logInRoutes, { logIn })
   await app.register(dashboard, { prefix: DASHBOARD_PATH, queues, logIn })
-  app.get('/', async (_request, reply) => reply.redirect(DASHBOARD_PATH))
+  assetRoutes(app)
+  await app.register(async (scope) => {
+    guard(scope, { logIn, contentSecurity: PAGE_SECURITY })
+    const desk = createDesk({ reader, listing, redis, deadLetters })
+    await pages(scope, { reader, listing, desk, audit, operate: operateBy('board'), simulated, log })
+  })
 
   const close = async () => {
     // Who neither sends nor reads on is not waited for.

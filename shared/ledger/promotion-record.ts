@@ -174,6 +174,8 @@ export interface Target {
   /** Promotion ids. */
   inFlight?: string
   pending?: string
+  /** The last one that was meant to go live. */
+  newest?: string
   hold?: Hold
 }
 

@@ -276,7 +276,7 @@ function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {
 }
 
 export function targetFrom(record: Record<string, string>): Target {
-  const optional = (name: 'live' | 'previous' | 'inFlight' | 'pending') =>
+  const optional = (name: 'live' | 'previous' | 'inFlight' | 'pending' | 'newest') =>
     record[name] ? { [name]: record[name] } : {}
   return {
     model: record.model ?? '',
@@ -288,6 +288,7 @@ export function targetFrom(record: Record<string, string>): Target {
     ...optional('previous'),
     ...optional('inFlight'),
     ...optional('pending'),
+    ...optional('newest'),
     ...(record.hold ? { hold: JSON.parse(record.hold) as Hold } : {}),
   }
 }

@@ -141,7 +141,7 @@ test('on a terminal it shows the log-ins and short lines, and Ctrl-C ends everyt
   const relay = asUp({ stdout: terminal.stdout.replaceAll('\r', '') } as Up, dataDir)
   const pids = pidsOf(relay)
   expect(terminal.stdout).toMatch(new RegExp(`API token +${relay.token}\\b`))
-  expect(terminal.stdout).toMatch(new RegExp(`Dashboard log-in +ops / ${relay.opsPassword}`))
+  expect(terminal.stdout).toMatch(new RegExp(`Board log-in +ops / ${relay.opsPassword}`))
   await relay.hurry()
   const { id } = (await relay.call('POST', '/v1/promotions', V5)).body
   await relay.reaches(id, 'deployed')

@@ -718,7 +718,11 @@ describe('the log-in of ops', () => {
     [{ OPS_TRUSTED_PROXIES: '0.0.0.0/0' }, 'OPS_TRUSTED_PROXIES', 'must not be every address'],
     [{ OPS_TRUSTED_PROXIES: '::/0' }, 'OPS_TRUSTED_PROXIES', 'must not be every address'],
     [{ ...PROXY, OPS_PROXY_USER_HEADER: 'x user' }, 'OPS_PROXY_USER_HEADER', 'must be the name of a header'],
-    [{ ...PROXY, OPS_PROXY_USER_HEADER: 'Cookie' }, 'OPS_PROXY_USER_HEADER', 'must be a header that only the proxy sets'],
+    [
+      { ...PROXY, OPS_PROXY_USER_HEADER: 'Cookie' },
+      'OPS_PROXY_USER_HEADER',
+      'must be a header that only the proxy sets',
+    ],
   ])('refuses %o', (env, name, words) => {
     expect(problems({ ...PASSWORD, ...env })).toEqual([expect.stringContaining(`${name} ${words}`)])
   })
