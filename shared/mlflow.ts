@@ -14,7 +14,10 @@ export interface MlflowOptions {
   timeoutMs?: number
 }
 
-/** MLflow answered, and not with what was asked for; or nobody answered (status 0). */
+/**
+ * MLflow answered, and not with what was asked for; or nobody answered (status 0). A status of 200 is of an answer
+ * that can't be read: a page of something before it, or one that was cut off.
+ */
 export class MlflowFault extends Error {
   readonly code = 'MLFLOW'
   /** HTTP status, 0 where there was no answer. */
@@ -23,7 +26,8 @@ export class MlflowFault extends Error {
   readonly errorCode: string
 
   constructor(what: string, status: number, errorCode: string, cause?: unknown) {
-    super(`${what}: ${status === 0 ? 'no answer' : `${status} ${errorCode}`.trim()}`, { cause })
+    const unread = status >= 200 && status < 300 ? ', which can not be read' : ''
+    super(`${what}: ${status === 0 ? 'no answer' : `${status} ${errorCode}`.trim()}${unread}`, { cause })
     this.status = status
     this.errorCode = errorCode
   }
@@ -56,10 +60,23 @@ export function createMlflow(options: MlflowOptions): CallMlflow {
     }).catch((cause: unknown) => {
       throw new MlflowFault(path, 0, '', cause)
     })
-    const body = (await response.json().catch(() => ({}))) as { error_code?: unknown }
-    if (response.ok) return body
-    const { error_code: errorCode } = body
+    const text = await response.text().catch((cause: unknown) => {
+      throw new MlflowFault(path, 0, '', cause)
+    })
+    const answer = objectIn(text)
+    // `{}` is MLflow's word for nothing found: what can't be read must not pass for it.
+    if (response.ok && answer) return answer
+    const errorCode = answer?.error_code
     throw new MlflowFault(path, response.status, typeof errorCode === 'string' ? errorCode.slice(0, 100) : '')
+  }
+}
+
+function objectIn(text: string): { error_code?: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -1,6 +1,6 @@
 // The model registry followed: by looks alone, by webhooks that hint, and by both.
 import { describe, expect, test } from 'vitest'
-import { mlflowDelivery, startMlflow } from '../support/mlflow.ts'
+import { type Instead, mlflowDelivery, startMlflow } from '../support/mlflow.ts'
 import { startRelay } from '../support/relay.ts'
 import { until } from '../support/until.ts'
 import { problemOf, setup as startServer } from './http-setup.ts'
@@ -8,9 +8,24 @@ import { problemOf, setup as startServer } from './http-setup.ts'
 const SECRET = 'sentinel-mlflow-secret'
 const MODEL = 'fraud-detector'
 
+interface Situation {
+  env?: object
+  workers?: number
+  deployExisting?: boolean
+  looked?: boolean
+  instead?: Instead
+}
+
 /** Version 5 is champion; the relay has looked once, and deploys nothing of what was there. */
-async function setup({ env = {}, workers = 1, deployExisting = false, looked = true } = {}) {
+async function setup({
+  env = {},
+  workers = 1,
+  deployExisting = false,
+  looked = true,
+  instead,
+}: Situation = {}) {
   const mlflow = await startMlflow()
+  if (instead) mlflow.instead(instead)
   for (const version of ['4', '5', '6', '7'])
     mlflow.register(MODEL, version, { accuracy: Number(version) / 10 })
   mlflow.setAlias(MODEL, 'champion', '5')
@@ -65,6 +80,33 @@ describe('by looks alone', () => {
     })
     expect(await figure('registry_finds_total{by="look"}')).toBe(1)
     expect(await figure('registry_last_look_timestamp_seconds')).toBeGreaterThan(Date.now() / 1000 - 60)
+  })
+
+  test.each([
+    ['a page of something before it', '<html>Log in</html>'],
+    ['an answer that was cut off', '{"registered_models": [{"name": "fraud-'],
+    ['nothing at all', ''],
+    ['what is no object', 'null'],
+  ])('%s is no registry that is empty: what is there is still where we begin', async (_, text) => {
+    const { mlflow, relay, hasLooked, figure } = await setup({
+      looked: false,
+      instead: async () => ({ status: 200, text }),
+    })
+    await hasLooked()
+    await until('it is known to be away', async () => (await figure('registry_reachable')) === 0)
+
+    mlflow.instead(async () => undefined)
+    await until('it has looked', async () => (await figure('registry_reachable')) === 1)
+    await hasLooked()
+
+    expect(await relay.reader.newest(9)).toEqual([])
+  })
+
+  test('a registry that holds nothing is where we begin, too', async () => {
+    const { mlflow, relay, deployed } = await setup({ instead: async () => ({ status: 200, text: '{}' }) })
+    mlflow.instead(async () => undefined)
+    await deployed('5')
+    expect(relay.versionsRun()).toEqual(['5'])
   })
 
   test('--deploy-existing deploys what is there', async () => {

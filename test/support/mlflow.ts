@@ -17,6 +17,13 @@ interface Model {
   aliases: Map<string, string>
 }
 
+/** What it answers in place of its own; nothing: its own. */
+export type Instead = (path: string, query: URLSearchParams) => Promise<Strange | undefined>
+interface Strange {
+  status: number
+  text: string
+}
+
 export type FakeMlflow = Awaited<ReturnType<typeof startMlflow>>
 
 export async function startMlflow() {
@@ -24,6 +31,7 @@ export async function startMlflow() {
   const asked: { path: string; authorization: string | undefined }[] = []
   const written: { path: string; body: Record<string, string> }[] = []
   let isAway = false
+  let instead: Instead = async () => undefined
 
   const modelNamed = (name: string): Model => {
     const model = models.get(name) ?? { versions: new Map(), aliases: new Map() }
@@ -99,6 +107,8 @@ export async function startMlflow() {
     const path = url.pathname.replace('/api/2.0/mlflow/', '')
     asked.push({ path, authorization: request.headers.authorization })
     if (isAway) return void response.writeHead(503).end('<html>')
+    const strange = await instead(path, url.searchParams)
+    if (strange) return void response.writeHead(strange.status).end(strange.text)
     if (request.method === 'POST') {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk)
@@ -123,6 +133,9 @@ export async function startMlflow() {
     written,
     away(is: boolean) {
       isAway = is
+    },
+    instead(answer: Instead) {
+      instead = answer
     },
     register(name: string, version: string, about: Partial<Version> = {}) {
       modelNamed(name).versions.set(version, { tags: {}, ...about })
