@@ -25,7 +25,13 @@ export interface Seen {
 }
 
 export type Verdict =
-  | { kind: 'promote'; rollback: boolean }
+  | {
+      kind: 'promote'
+      /** To an older version. */
+      rollback: boolean
+      /** Set later than anything that the ledger has accepted: meant, also where the ledger has seen it before. */
+      isLater: boolean
+    }
   /** Nothing to do but to remember it. */
   | { kind: 'note' }
   /** Nothing has changed. */
@@ -41,8 +47,9 @@ export function decide(seen: Seen): Verdict {
   if (noted === points && !(seen.wasTold && isLater)) return { kind: 'same' }
   if (seen.isBaseline && !seen.wasTold && !seen.deployExisting && noted === undefined) return { kind: 'note' }
   if (seen.isBlocked) return { kind: 'blocked' }
-  if (newest === undefined || !isOlder(points, newest.version)) return { kind: 'promote', rollback: false }
-  return isLater ? { kind: 'promote', rollback: true } : { kind: 'unclear' }
+  if (newest === undefined || !isOlder(points, newest.version))
+    return { kind: 'promote', rollback: false, isLater }
+  return isLater ? { kind: 'promote', rollback: true, isLater } : { kind: 'unclear' }
 }
 
 /** Versions of a registry are numbers that only grow. */

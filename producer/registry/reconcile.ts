@@ -14,7 +14,7 @@ import type { Hint, Notes } from './notes.ts'
 export interface ReconcileDeps {
   registry: Registry
   notes: Notes
-  reader: Pick<LedgerReader, 'target' | 'newestOf' | 'nowMs'>
+  reader: Pick<LedgerReader, 'target' | 'newestOf' | 'nowMs' | 'promotion'>
   accept: Accept
   mappings: readonly Mapping[]
   /** At the first look deploy what the registry says, too. */
@@ -34,18 +34,23 @@ export interface Reconcile {
 /** Sent as `trigger_source`. */
 const SOURCE = 'model_registry'
 
+interface Asked extends Pick<Seen, 'points' | 'noted' | 'isBaseline' | 'setAfter' | 'wasTold'> {
+  /** Before the registry was asked, ms since the epoch, Redis's clock. */
+  askedAt: number
+}
+
+/** `overtaken`: while it was promoted something newer came in, or blocked it; it is to be decided again. */
+type Followed = 'promoted' | 'nothing' | 'overtaken'
+
 export function createReconcile(deps: ReconcileDeps): Reconcile {
   const { registry, notes, reader, accept, log } = deps
   /** Said once each: it stays so until a person does something. */
   const told = new Set<string>()
 
-  /** @param seen what is known beside the ledger's own */
-  async function follow(
-    mapping: Mapping,
-    model: string,
-    seen: Pick<Seen, 'points' | 'noted' | 'isBaseline' | 'setAfter' | 'wasTold'>,
-  ): Promise<'promoted' | 'nothing'> {
+  /** @param asked what is known beside the ledger's own */
+  async function follow(mapping: Mapping, model: string, asked: Asked): Promise<Followed> {
     const { environment } = mapping
+    const { askedAt, ...seen } = asked
     const { points } = seen
     const of = { model, environment }
     const [target, newest] = await Promise.all([reader.target(of), reader.newestOf(of)])
@@ -70,28 +75,48 @@ export function createReconcile(deps: ReconcileDeps): Reconcile {
         )
         return 'nothing'
       case 'promote':
-        return promote(mapping, model, points, verdict.rollback)
+        // What comes in from now on is not to be overtaken, nor what came in the same millisecond.
+        return promote(mapping, model, points, {
+          ...verdict,
+          promotedAt: Math.max(askedAt - 1, newest?.acceptedAt ?? 0),
+        })
       default:
         return verdict satisfies never
     }
   }
 
-  async function promote(mapping: Mapping, model: string, version: string, rollback: boolean) {
+  async function promote(
+    mapping: Mapping,
+    model: string,
+    version: string,
+    { rollback, isLater, promotedAt }: { rollback: boolean; isLater: boolean; promotedAt: number },
+  ): Promise<Followed> {
     const { environment } = mapping
     const about = { mapping: mappingId(mapping), model, environment, version }
     const accuracy = await registry.accuracyOf(model, version)
-    const result = await accept({
+    const given = {
       ...{ model, version, environment, source: SOURCE, rollback },
+      promotedAt: new Date(promotedAt).toISOString(),
       ...(accuracy === undefined ? {} : { accuracy }),
-    })
+    }
+    let result = await accept(given)
+    if (result.status === 'duplicate' && (isLater || (await wasOvertaken(result.id))))
+      result = await accept({ ...given, rollback: true })
     if (result.status === 'invalid') {
       tellOnce({ ...about, problems: result.problems }, 'The registry names what can not be promoted')
       return 'nothing'
     }
+    if (result.status === 'accepted' && result.state !== 'accepted') return 'overtaken'
     await notes.note(mapping, model, version)
-    if (result.status !== 'accepted' || result.state !== 'accepted') return 'nothing'
+    if (result.status !== 'accepted') return 'nothing'
     log.info({ ...about, promotionId: result.id, rollback }, 'The model registry has promoted a version')
     return 'promoted'
+  }
+
+  /** Such a one has been seen, and has not had its turn. */
+  async function wasOvertaken(id: string): Promise<boolean> {
+    const former = await reader.promotion(id)
+    return former?.source === SOURCE && former.state === 'superseded'
   }
 
   function tellOnce(about: object, what: string) {
@@ -114,7 +139,7 @@ export function createReconcile(deps: ReconcileDeps): Reconcile {
           // Each tells the same until it changes: most of a look costs nothing.
           if (noted[model] === points) continue
           const seen = { points, noted: noted[model], isBaseline: lastLook === undefined, wasTold: false }
-          const done = await follow(mapping, model, { ...seen, setAfter: lastLook ?? 0 })
+          const done = await follow(mapping, model, { ...seen, setAfter: lastLook ?? 0, askedAt: beganAt })
           if (done === 'promoted') deps.observe('look')
         }
         await notes.looked(mapping, beganAt)
@@ -124,13 +149,16 @@ export function createReconcile(deps: ReconcileDeps): Reconcile {
     async hear() {
       for (const hint of await notes.hints()) {
         const mapping = deps.mappings.find((one) => mappingId(one) === hint.mapping)
-        if (mapping && (await lookInto(mapping, hint)) === 'promoted') deps.observe('hint')
+        const done = mapping ? await lookInto(mapping, hint) : 'nothing'
+        if (done === 'overtaken') continue
+        if (done === 'promoted') deps.observe('hint')
         await notes.dropHint(hint)
       }
     },
   }
 
-  async function lookInto(mapping: Mapping, { model, version, at }: Hint) {
+  async function lookInto(mapping: Mapping, { model, version, at }: Hint): Promise<Followed> {
+    const askedAt = await reader.nowMs()
     const [points, noted, lastLook] = await Promise.all([
       registry.pointsAt(mapping, model),
       notes.versionOf(mapping, model),
@@ -140,6 +168,7 @@ export function createReconcile(deps: ReconcileDeps): Reconcile {
     if (points === undefined) return 'nothing'
     const wasTold = points === version
     const setAfter = wasTold ? at : noted === points ? 0 : (lastLook ?? 0)
-    return follow(mapping, model, { points, noted, isBaseline: lastLook === undefined, setAfter, wasTold })
+    const isBaseline = lastLook === undefined
+    return follow(mapping, model, { points, noted, isBaseline, setAfter, wasTold, askedAt })
   }
 }

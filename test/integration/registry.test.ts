@@ -1,6 +1,6 @@
 // The model registry followed: by looks alone, by webhooks that hint, and by both.
 import { describe, expect, test } from 'vitest'
-import { type Instead, mlflowDelivery, startMlflow } from '../support/mlflow.ts'
+import { type FakeMlflow, type Instead, mlflowDelivery, startMlflow } from '../support/mlflow.ts'
 import { startRelay } from '../support/relay.ts'
 import { until } from '../support/until.ts'
 import { problemOf, setup as startServer } from './http-setup.ts'
@@ -59,6 +59,20 @@ async function setup({
     return server.call('POST', '/v1/webhooks/mlflow', { body, headers, token: null })
   }
   return { mlflow, relay, server, start, figure, hasLooked, deployed, deliver }
+}
+
+const UNCLEAR = 'nobody knows which came later'
+
+/** While the relay asks for the accuracy of what it is about to promote, once. */
+function callMeanwhile(mlflow: FakeMlflow, call: () => Promise<unknown>) {
+  let called = false
+  mlflow.instead(async (path) => {
+    if (path === 'runs/get' && !called) {
+      called = true
+      await call()
+    }
+    return undefined
+  })
 }
 
 describe('by looks alone', () => {
@@ -131,6 +145,52 @@ describe('by looks alone', () => {
     mlflow.setAlias(MODEL, 'champion', '5')
     await deployed('5')
     expect(relay.versionsRun()).toEqual(['6', '5'])
+  })
+
+  test('and one that moves there again deploys the newer one again', async () => {
+    const { mlflow, relay, deployed } = await setup()
+    for (const version of ['6', '5', '6']) {
+      mlflow.setAlias(MODEL, 'champion', version)
+      await deployed(version)
+    }
+    expect(relay.versionsRun()).toEqual(['6', '5', '6'])
+  })
+
+  test('so does one that moves back while the newer version is being promoted', async () => {
+    const { mlflow, relay, deployed } = await setup()
+    mlflow.instead(async (path, query) => {
+      if (path === 'runs/get' && query.get('run_id') === `run-${MODEL}-6`)
+        mlflow.setAlias(MODEL, 'champion', '5')
+      return undefined
+    })
+    mlflow.setAlias(MODEL, 'champion', '6')
+    await deployed('5')
+    await relay.idle()
+    expect(relay.versionsRun().at(-1)).toBe('5')
+  })
+
+  test('a version that a call promotes meanwhile is not overtaken by the one that the registry named before', async () => {
+    const { mlflow, relay, deployed, server } = await setup()
+    callMeanwhile(mlflow, () => relay.promote('7'))
+    mlflow.setAlias(MODEL, 'champion', '6')
+    await deployed('7')
+    await until('it is decided anew', async () => server.lines.some((line) => line.includes(UNCLEAR)))
+    await relay.idle()
+
+    expect(relay.versionsRun()).toEqual(['7'])
+    const target = { model: MODEL, environment: 'production' }
+    expect(await relay.reader.newestOf(target)).toMatchObject({ version: '7' })
+    const states = (await relay.reader.newest(9)).map(({ version, state }) => [version, state])
+    expect(Object.fromEntries(states)).toEqual({ 6: 'superseded', 7: 'deployed' })
+  })
+
+  test('nor is the one that the registry named lost, where it is the newer of the two', async () => {
+    const { mlflow, relay, deployed } = await setup()
+    callMeanwhile(mlflow, () => relay.promote('6'))
+    mlflow.setAlias(MODEL, 'champion', '7')
+    await deployed('7')
+    await relay.idle()
+    expect(relay.versionsRun().at(-1)).toBe('7')
   })
 
   test('what a call has promoted is not promoted again, and what is live by a call is not undone', async () => {
@@ -236,6 +296,18 @@ describe('by webhooks', () => {
       { timestamp: Math.floor(Date.now() / 1000) - 5 },
     )
     await deliver(second)
+    await until('no hint is left', async () => (await relay.redis.exists('{relay:0}:registry-hints')) === 0)
+    await relay.idle()
+    expect(relay.versionsRun()).toEqual(['7'])
+  })
+
+  test('a hint that a call overtakes is looked into again, and undoes nothing', async () => {
+    const { mlflow, relay, deployed, deliver, server } = await setup({ env: RARE })
+    callMeanwhile(mlflow, () => relay.promote('7'))
+    mlflow.setAlias(MODEL, 'champion', '6')
+    await deliver({ name: MODEL, alias: 'champion', version: '6' })
+    await deployed('7')
+    await until('it is decided anew', async () => server.lines.some((line) => line.includes(UNCLEAR)))
     await until('no hint is left', async () => (await relay.redis.exists('{relay:0}:registry-hints')) === 0)
     await relay.idle()
     expect(relay.versionsRun()).toEqual(['7'])

@@ -12,14 +12,16 @@ const SEEN: Seen = {
   setAfter: 2_000,
   wasTold: false,
 }
-const NEWER = { kind: 'promote', rollback: false }
-const BACK = { kind: 'promote', rollback: true }
+const NEWER = { kind: 'promote', rollback: false, isLater: true }
+const NOT_KNOWN_LATER = { ...NEWER, isLater: false }
+const BACK = { ...NEWER, rollback: true }
 
 const newest = (version: string, acceptedAt = 1_000) => ({ newest: { version, acceptedAt } })
 
 test.each<[string, Partial<Seen>, object]>([
   ['an alias that moved on is news', {}, NEWER],
-  ['so is the first of a model', { noted: undefined, newest: undefined }, NEWER],
+  ['so is the first of a model', { noted: undefined, newest: undefined }, NOT_KNOWN_LATER],
+  ['and one of which nobody knows when it was set', { setAfter: 0 }, NOT_KNOWN_LATER],
   ['what a call has told already is noted', newest('6'), { kind: 'note' }],
   ['what has not changed is no news', { noted: '6' }, { kind: 'same' }],
   [
@@ -61,7 +63,7 @@ test.each<[string, Partial<Seen>, object]>([
   [
     'or deploys it where that is asked for',
     { noted: undefined, isBaseline: true, deployExisting: true, setAfter: 0 },
-    NEWER,
+    NOT_KNOWN_LATER,
   ],
   [
     'but not over something newer',
@@ -71,7 +73,7 @@ test.each<[string, Partial<Seen>, object]>([
   [
     'what a webhook tells before the first look is news',
     { noted: undefined, isBaseline: true, wasTold: true, newest: undefined },
-    NEWER,
+    NOT_KNOWN_LATER,
   ],
   ['what was rolled back from is held back', { isBlocked: true }, { kind: 'blocked' }],
 ])('%s', (_, seen, verdict) => {
