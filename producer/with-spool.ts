@@ -49,13 +49,13 @@ export function withSpool(producer: Producer, { directory, deadlineMs }: SpoolOp
 
   async function keep(
     request: PromotionRequest,
-    id: string,
+    { id, createdAt }: { id: string; createdAt: Date },
     reason: string,
     { idempotencyKey }: PromoteOptions,
   ) {
     try {
       const { id: _own, promotedAt: _at, ...rest } = request
-      await spool(directory, { id, createdAt: new Date(), idempotencyKey, request: rest })
+      await spool(directory, { id, createdAt, idempotencyKey, request: rest })
       return { status: 'spooled', id, reason } as const
     } catch (error) {
       const { code } = error as { code?: unknown }
@@ -72,15 +72,17 @@ export function withSpool(producer: Producer, { directory, deadlineMs }: SpoolOp
     async promote(request, options = {}): Promise<PromoteResult> {
       const checked = validatePromotion(request)
       if (!checked.ok) return { status: 'invalid', problems: checked.problems }
-      const { model, environment, id = uuidv7() } = checked.value
+      const { model, environment, id = uuidv7(), promotedAt } = checked.value
       const of = { model, environment }
+      // As of now: what others promote while this one is tried is newer.
+      const own = { id, createdAt: promotedAt === undefined ? new Date() : new Date(promotedAt) }
       const until = Date.now() + (options.deadlineMs ?? deadlineMs) - DISK_MS
       const leftMs = () => Math.max(1, until - Date.now())
       try {
         // Nothing overtakes what is older.
         if (await hasSpooled(directory, of)) {
           const { left, reason } = await deliverSpooled(directory, (one) => hand(one, leftMs()), of)
-          if (left > 0) return keep(request, id, reason, options)
+          if (left > 0) return keep(request, own, reason, options)
         }
       } catch (error) {
         // A spool that can't be read holds nothing back.
@@ -88,7 +90,7 @@ export function withSpool(producer: Producer, { directory, deadlineMs }: SpoolOp
         if (code === undefined) throw error
       }
       const result = await producer.promote({ ...request, id }, { ...options, deadlineMs: leftMs() })
-      return result.status === 'unavailable' ? keep(request, id, result.reason, options) : result
+      return result.status === 'unavailable' ? keep(request, own, result.reason, options) : result
     },
 
     flush: () => deliverSpooled(directory, (one) => hand(one)),

@@ -63,6 +63,20 @@ describe('with Redis away', () => {
     })
   })
 
+  test('it is of the time when it was promoted, which its caller may tell', async () => {
+    const { away, directory, files } = await setup()
+    const from = Date.now()
+    const tried = away.promote(V5)
+    const until = Date.now()
+    await tried
+    await away.promote({ ...V6, promotedAt: '2026-01-01T00:30:00+01:00' })
+
+    const times = files().map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')).createdAt)
+    expect(Date.parse(times[0])).toBeGreaterThanOrEqual(from)
+    expect(Date.parse(times[0])).toBeLessThanOrEqual(until)
+    expect(times[1]).toBe('2025-12-31T23:30:00.000Z')
+  })
+
   test('what is not valid is refused, and not kept', async () => {
     const { away, directory } = await setup()
     expect(await away.promote({ ...V5, accuracy: 93 })).toMatchObject({ status: 'invalid' })
@@ -130,6 +144,21 @@ describe('delivered', () => {
     expect(await producerFor(relay.redisUrl, directory).flush()).toMatchObject({ delivered: 1, left: 0 })
 
     expect(await relay.reader.promotion(five)).toMatchObject({ state: 'superseded' })
+    await relay.idle()
+    expect(relay.versionsRun()).toEqual(['6'])
+  })
+
+  test('nor over something that was promoted while it was being tried', async () => {
+    const { directory } = await setup()
+    const relay = await startRelay()
+    const tried = producerFor(NOBODY, directory).promote(V5)
+    await relay.ends(await relay.promote('6'))
+    const five = await tried
+    if (five.status !== 'spooled') throw new Error(JSON.stringify(five))
+
+    expect(await producerFor(relay.redisUrl, directory).flush()).toMatchObject({ delivered: 1, left: 0 })
+
+    expect(await relay.reader.promotion(five.id)).toMatchObject({ state: 'superseded' })
     await relay.idle()
     expect(relay.versionsRun()).toEqual(['6'])
   })

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ def test_it_has_its_id_from_the_first_try_on_and_its_time_when_it_is_delivered(s
     with serving(accepted()) as server:
         assert flush(spool_dir, server.url, TOKEN).ok
     assert server.requests[0].json == {**request, "id": result.id, "promotedAt": written["createdAt"]}
+
+
+def test_its_time_is_before_the_first_try(spool_dir: Path) -> None:
+    before = datetime.now(timezone.utc) - timedelta(milliseconds=1)
+    with serving(answer(500)) as server:
+        promote("m", "5", url=server.url, token=TOKEN, spool_dir=spool_dir, timeout=2.5)
+    took = datetime.now(timezone.utc) - before
+    [name] = files(spool_dir)
+    created = datetime.fromisoformat(
+        json.loads((spool_dir / name).read_text())["createdAt"].replace("Z", "+00:00")
+    )
+    # What another machine promotes while this one is tried is newer.
+    assert timedelta(0) <= created - before < took / 2
 
 
 def test_what_can_not_be_spooled_has_no_id_of_its_own() -> None:
