@@ -48,6 +48,12 @@ const runSchema = z.object({
 })
 
 export function createMlflowRegistry(call: CallMlflow, { metric }: { metric: string }): Registry {
+  async function ask<T>(path: string, given: Record<string, string>, schema: z.ZodType<T>): Promise<T> {
+    const answer = schema.safeParse(await call('GET', path, given))
+    if (answer.success) return answer.data
+    throw new MlflowFault(path, 200, '', answer.error)
+  }
+
   async function* pages<T extends { next_page_token: string }>(
     path: string,
     schema: z.ZodType<T>,
@@ -55,7 +61,7 @@ export function createMlflowRegistry(call: CallMlflow, { metric }: { metric: str
   ) {
     for (let token = '', page = 0; page < MOST_PAGES; page++) {
       const given = { ...filter, max_results: String(PAGE), ...(token === '' ? {} : { page_token: token }) }
-      const answer = schema.parse(await call('GET', path, given))
+      const answer = await ask(path, given, schema)
       yield answer
       token = answer.next_page_token
       if (token === '') return
@@ -92,8 +98,8 @@ export function createMlflowRegistry(call: CallMlflow, { metric }: { metric: str
       if (mapping.kind === 'tag') return (await tagged(mapping, model)).get(model)
       if (mapping.kind === 'alias') {
         const given = { name: model, alias: mapping.name }
-        const answer = await unlessAbsent(call('GET', 'registered-models/alias', given))
-        return answer === undefined ? undefined : oneVersionSchema.parse(answer).model_version.version
+        const answer = await unlessAbsent(ask('registered-models/alias', given, oneVersionSchema))
+        return answer?.model_version.version
       }
       const filter = `name = ${quoted(model)}`
       for await (const { registered_models } of pages('registered-models/search', modelsSchema, { filter })) {
@@ -105,10 +111,11 @@ export function createMlflowRegistry(call: CallMlflow, { metric }: { metric: str
     },
 
     async accuracyOf(model, version) {
-      const found = await unlessAbsent(call('GET', 'model-versions/get', { name: model, version }))
-      const runId = found === undefined ? undefined : oneVersionSchema.parse(found).model_version.run_id
-      const answer = runId ? await unlessAbsent(call('GET', 'runs/get', { run_id: runId })) : undefined
-      const metrics = answer === undefined ? [] : runSchema.parse(answer).run.data.metrics
+      const given = { name: model, version }
+      const found = await unlessAbsent(ask('model-versions/get', given, oneVersionSchema))
+      const runId = found?.model_version.run_id
+      const answer = runId ? await unlessAbsent(ask('runs/get', { run_id: runId }, runSchema)) : undefined
+      const metrics = answer?.run.data.metrics ?? []
       const value = metrics.find(({ key }) => key === metric)?.value
       return value !== undefined && value >= 0 && value <= 1 ? value : undefined
     },
@@ -120,7 +127,7 @@ function quoted(text: string): string {
   return text.includes("'") ? `"${text}"` : `'${text}'`
 }
 
-async function unlessAbsent(answer: Promise<unknown>): Promise<unknown | undefined> {
+async function unlessAbsent<T>(answer: Promise<T>): Promise<T | undefined> {
   return answer.catch((error: unknown) => {
     const absent = ['RESOURCE_DOES_NOT_EXIST', 'INVALID_PARAMETER_VALUE']
     if (error instanceof MlflowFault && absent.includes(error.errorCode)) return undefined

@@ -6,6 +6,7 @@
 import type { Accept } from '../../shared/accept.ts'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import type { Logger } from '../../shared/logger.ts'
+import { MlflowFault } from '../../shared/mlflow.ts'
 import { decide, type Seen } from './decide.ts'
 import { type Mapping, mappingId } from './mapping.ts'
 import type { Registry } from './mlflow-registry.ts'
@@ -25,7 +26,10 @@ export interface ReconcileDeps {
 }
 
 export interface Reconcile {
-  /** Looks at everything. @throws when the registry or Redis can't be reached; what was done stands. */
+  /**
+   * Looks at everything. @throws when the registry or Redis can't be reached, or the registry has answered with a fault;
+   * what was done stands.
+   */
   look(): Promise<void>
   /** Looks into what webhooks have hinted at. @throws as above */
   hear(): Promise<void>
@@ -127,34 +131,34 @@ export function createReconcile(deps: ReconcileDeps): Reconcile {
   }
 
   return {
-    async look() {
-      for (const mapping of deps.mappings) {
-        const beganAt = await reader.nowMs()
-        const [all, noted, lastLook] = await Promise.all([
-          registry.all(mapping),
-          notes.of(mapping),
-          notes.lastLook(mapping),
-        ])
-        for (const [model, points] of all) {
-          // Each tells the same until it changes: most of a look costs nothing.
-          if (noted[model] === points) continue
-          const seen = { points, noted: noted[model], isBaseline: lastLook === undefined, wasTold: false }
-          const done = await follow(mapping, model, { ...seen, setAfter: lastLook ?? 0, askedAt: beganAt })
-          if (done === 'promoted') deps.observe('look')
-        }
-        await notes.looked(mapping, beganAt)
-      }
-    },
+    look: () => oneByOne(deps.mappings, lookAt),
 
     async hear() {
-      for (const hint of await notes.hints()) {
+      await oneByOne(await notes.hints(), async (hint) => {
         const mapping = deps.mappings.find((one) => mappingId(one) === hint.mapping)
         const done = mapping ? await lookInto(mapping, hint) : 'nothing'
-        if (done === 'overtaken') continue
+        if (done === 'overtaken') return
         if (done === 'promoted') deps.observe('hint')
         await notes.dropHint(hint)
-      }
+      })
     },
+  }
+
+  async function lookAt(mapping: Mapping): Promise<void> {
+    const beganAt = await reader.nowMs()
+    const [all, noted, lastLook] = await Promise.all([
+      registry.all(mapping),
+      notes.of(mapping),
+      notes.lastLook(mapping),
+    ])
+    // Each tells the same until it changes: most of a look costs nothing.
+    const changed = [...all].filter(([model, points]) => noted[model] !== points)
+    await oneByOne(changed, async ([model, points]) => {
+      const seen = { points, noted: noted[model], isBaseline: lastLook === undefined, wasTold: false }
+      const done = await follow(mapping, model, { ...seen, setAfter: lastLook ?? 0, askedAt: beganAt })
+      if (done === 'promoted') deps.observe('look')
+    })
+    await notes.looked(mapping, beganAt)
   }
 
   async function lookInto(mapping: Mapping, { model, version, at }: Hint): Promise<Followed> {
@@ -171,4 +175,19 @@ export function createReconcile(deps: ReconcileDeps): Reconcile {
     const isBaseline = lastLook === undefined
     return follow(mapping, model, { points, noted, isBaseline, setAfter, wasTold, askedAt })
   }
+}
+
+/**
+ * What MLflow answers with a fault keeps nothing behind it waiting: the first such fault is thrown at the end. Where
+ * nobody answers, there is nothing to go on with.
+ */
+async function oneByOne<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  let first: MlflowFault | undefined
+  for (const one of all) {
+    await work(one).catch((error: unknown) => {
+      if (!(error instanceof MlflowFault) || error.status === 0) throw error
+      first ??= error
+    })
+  }
+  if (first) throw first
 }

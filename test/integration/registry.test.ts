@@ -249,6 +249,40 @@ describe('by looks alone', () => {
     expect(server.lines.filter((line) => line.includes('A look at the model registry'))).toHaveLength(1)
   })
 
+  test.each([
+    ['a fault of MLflow', { status: 500, text: '{"error_code": "INTERNAL_ERROR"}' }],
+    ['an answer that can not be read', { status: 200, text: '<html>' }],
+    ['an answer without what was asked for', { status: 200, text: '{}' }],
+  ])('%s about one model keeps no other one waiting, and that model comes later', async (_, fault) => {
+    const { mlflow, relay, figure, deployed } = await setup()
+    for (const model of ['a-first', 'z-last']) mlflow.register(model, '1')
+    mlflow.instead(async (path, query) =>
+      path === 'model-versions/get' && query.get('name') === MODEL ? fault : undefined,
+    )
+    for (const [model, version] of [
+      [MODEL, '6'] as const,
+      ['a-first', '1'] as const,
+      ['z-last', '1'] as const,
+    ])
+      mlflow.setAlias(model, 'champion', version)
+    await until('the others are promoted', async () => (await relay.reader.newest(9)).length === 2)
+    await until('the look has failed', async () => (await figure('registry_reachable')) === 0)
+
+    mlflow.instead(async () => undefined)
+    await deployed('6')
+    expect((await relay.reader.newest(9)).length).toBe(3)
+  })
+
+  test('nor does one about a mapping keep other mappings waiting', async () => {
+    const { mlflow, relay } = await setup({ env: { MLFLOW_TAGS: 'deploy_to=staging' }, looked: false })
+    mlflow.instead(async (path) =>
+      path === 'registered-models/search' ? { status: 403, text: '{}' } : undefined,
+    )
+    const looks = () => relay.redis.hkeys('{relay:0}:registry-looks')
+    await until('the other one is looked at', async () => (await looks()).length > 0)
+    expect(await looks()).toEqual(['tag:deploy_to=staging:staging'])
+  })
+
   test('two servers promote a move once', async () => {
     const { mlflow, relay, start, deployed, hasLooked } = await setup()
     await start()
@@ -385,6 +419,33 @@ describe('by webhooks', () => {
     mlflow.away(false)
     await start()
     await deployed('6')
+  })
+
+  test('a hint that MLflow answers with a fault keeps no other one waiting, and comes again', async () => {
+    const { mlflow, relay, server, deliver } = await setup({ env: RARE })
+    mlflow.away(true)
+    for (const name of [MODEL, 'churn']) {
+      mlflow.register(name, '8')
+      mlflow.setAlias(name, 'champion', '8')
+      await deliver({ name, alias: 'champion', version: '8' })
+    }
+    await until('they were asked for in vain', async () =>
+      server.lines.some((line) => line.includes('broke off')),
+    )
+    let first: string | null | undefined
+    mlflow.instead(async (path, query) => {
+      if (path !== 'registered-models/alias') return undefined
+      first ??= query.get('name')
+      return query.get('name') === first ? { status: 500, text: '{}' } : undefined
+    })
+    mlflow.away(false)
+    await until('one is left', async () => (await relay.redis.hlen('{relay:0}:registry-hints')) === 1)
+    expect((await relay.reader.newest(9)).map(({ model }) => model)).toEqual([
+      first === 'churn' ? MODEL : 'churn',
+    ])
+
+    mlflow.instead(async () => undefined)
+    await until('both are promoted', async () => (await relay.reader.newest(9)).length === 2)
   })
 
   test.each(['MLFLOW_WEBHOOK_SECRET', 'MLFLOW_ALIASES'])('without %s the route is closed', async (name) => {
