@@ -17,6 +17,15 @@ export interface Hint {
   at: number
 }
 
+/** Whole, since another hint may come at any time: of the same alias, by another server. */
+const KEEP = `
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known and cjson.decode(known).at > tonumber(ARGV[3]) then return 0 end
+return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])`
+const DROP = `
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 0`
+
 export type Notes = ReturnType<typeof createNotes>
 
 export function createNotes({ redis, prefix = KEY_PREFIX }: { redis: Redis; prefix?: string }) {
@@ -47,18 +56,18 @@ export function createNotes({ redis, prefix = KEY_PREFIX }: { redis: Redis; pref
 
     /** Kept until it is looked into; of several about one alias the latest counts. */
     async keepHint(hint: Hint): Promise<void> {
-      const field = `${hint.mapping}\n${hint.model}`
-      const known = await redis.hget(hints, field)
-      if (known !== null && (JSON.parse(known) as Hint).at > hint.at) return
-      await redis.hset(hints, field, JSON.stringify(hint))
+      await redis.eval(KEEP, 1, hints, fieldOf(hint), JSON.stringify(hint), hint.at)
     },
     async hints(): Promise<Hint[]> {
       return (await redis.hvals(hints)).map((text) => JSON.parse(text) as Hint)
     },
     /** Unless a later one has come meanwhile: that is looked into by itself. */
     async dropHint(hint: Hint): Promise<void> {
-      const field = `${hint.mapping}\n${hint.model}`
-      if ((await redis.hget(hints, field)) === JSON.stringify(hint)) await redis.hdel(hints, field)
+      await redis.eval(DROP, 1, hints, fieldOf(hint), JSON.stringify(hint))
     },
   }
+}
+
+function fieldOf({ mapping, model }: Hint): string {
+  return `${mapping}\n${model}`
 }
