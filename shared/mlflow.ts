@@ -1,15 +1,18 @@
 /**
- * MLflow's REST API, as far as the relay speaks it: one call, with the credentials that MLflow's own clients use.
+ * MLflow's REST API, as far as the relay reads it, and the credentials that MLflow's own clients use.
  * https://mlflow.org/docs/latest/rest-api.html
  */
 import type { Secret } from './secret.ts'
 
-export interface MlflowOptions {
-  /** Of the tracking server, e.g. http://mlflow:5000 */
-  uri: string
+export interface MlflowCredentials {
   token?: Secret | undefined
   username?: string | undefined
   password?: Secret | undefined
+}
+
+export interface MlflowOptions extends MlflowCredentials {
+  /** Of the tracking server, e.g. http://mlflow:5000 */
+  uri: string
   /** For one call, ms; 10,000 by default. */
   timeoutMs?: number
 }
@@ -33,29 +36,20 @@ export class MlflowFault extends Error {
   }
 }
 
-/** @returns MLflow's answer. @throws MlflowFault */
-export type CallMlflow = (
-  method: 'GET' | 'POST',
-  path: string,
-  given: Readonly<Record<string, string>>,
-) => Promise<unknown>
+/** @returns MLflow's answer to a GET. @throws MlflowFault */
+export type CallMlflow = (path: string, given: Readonly<Record<string, string>>) => Promise<unknown>
 
 export function createMlflow(options: MlflowOptions): CallMlflow {
   const { uri, timeoutMs = 10_000 } = options
 
-  return async (method, path, given) => {
+  return async (path, given) => {
     const url = new URL(`${uri}/api/2.0/mlflow/${path}`)
-    if (method === 'GET') for (const [name, value] of Object.entries(given)) url.searchParams.set(name, value)
+    for (const [name, value] of Object.entries(given)) url.searchParams.set(name, value)
+    const authorization = mlflowAuthorization(options)
     const response = await fetch(url, {
-      method,
       // Credentials go to the server that was named, and to no other.
       redirect: 'error',
-      headers: {
-        ...authorization(options),
-        accept: 'application/json',
-        ...(method === 'POST' ? { 'content-type': 'application/json' } : {}),
-      },
-      ...(method === 'POST' ? { body: JSON.stringify(given) } : {}),
+      headers: { accept: 'application/json', ...(authorization && { authorization }) },
       signal: AbortSignal.timeout(timeoutMs),
     }).catch((cause: unknown) => {
       throw new MlflowFault(path, 0, '', cause)
@@ -80,8 +74,17 @@ function objectIn(text: string): { error_code?: unknown } | undefined {
   }
 }
 
-function authorization({ token, username, password }: MlflowOptions): Record<string, string> {
-  if (token) return { authorization: `Bearer ${token.read()}` }
-  if (username === undefined || !password) return {}
-  return { authorization: `Basic ${Buffer.from(`${username}:${password.read()}`).toString('base64')}` }
+/**
+ * As MLflow's own clients do: a user and a password, else a token.
+ * https://github.com/mlflow/mlflow/blob/v3.17.2/mlflow/utils/rest_utils.py#L257-L263
+ *
+ * @param how `anew`: secrets in files are read also where those look unchanged
+ */
+export function mlflowAuthorization(
+  { token, username, password }: MlflowCredentials,
+  how: { anew?: boolean } = {},
+): string | undefined {
+  if (username !== undefined && password)
+    return `Basic ${Buffer.from(`${username}:${password.read(how)}`).toString('base64')}`
+  return token && `Bearer ${token.read(how)}`
 }

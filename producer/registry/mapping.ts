@@ -15,19 +15,3 @@ export interface Mapping {
 export function mappingId({ kind, name, value, environment }: Mapping): string {
   return [kind, value === undefined ? name : `${name}=${value}`, environment].join(':')
 }
-
-/** @param text such as `champion=production,challenger=staging` */
-export function mappingsFrom(kind: 'alias' | 'stage', text: string): Mapping[] {
-  return text
-    .split(',')
-    .filter((pair) => pair.trim() !== '')
-    .map((pair) => {
-      const [name = '', environment = ''] = pair.split('=').map((part) => part.trim())
-      return { kind, name, environment }
-    })
-}
-
-/** Of a tag such as `deploy_to` each given environment is a value. */
-export function tagMappings(name: string, environments: readonly string[]): Mapping[] {
-  return environments.map((environment) => ({ kind: 'tag', name, value: environment, environment }))
-}

@@ -49,7 +49,7 @@ const runSchema = z.object({
 
 export function createMlflowRegistry(call: CallMlflow, { metric }: { metric: string }): Registry {
   async function ask<T>(path: string, given: Record<string, string>, schema: z.ZodType<T>): Promise<T> {
-    const answer = schema.safeParse(await call('GET', path, given))
+    const answer = schema.safeParse(await call(path, given))
     if (answer.success) return answer.data
     throw new MlflowFault(path, 200, '', answer.error)
   }

@@ -5,7 +5,7 @@ import type { Outbox } from '../../shared/ledger/news.ts'
 import type { State } from '../../shared/ledger/promotion-record.ts'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import { createChat } from './chat.ts'
-import { createMlflow } from './mlflow.ts'
+import { createMlflowSink } from './mlflow.ts'
 import type { News } from './news.ts'
 import { post } from './post.ts'
 import { type Sink, TOLD_STATES } from './sink.ts'
@@ -37,7 +37,7 @@ export function chooseSinks(settings: Settings, deps: ChooseSinksDeps): Sink[] {
   if (settings.MLFLOW_FEEDBACK && uri) {
     const credentials = {
       token: settings.MLFLOW_TRACKING_TOKEN,
-      user: settings.MLFLOW_TRACKING_USERNAME,
+      username: settings.MLFLOW_TRACKING_USERNAME,
       password: settings.MLFLOW_TRACKING_PASSWORD,
     }
     const takeTurn = createTurns({ redis, ms: withinMs * MOST_CALLS })
@@ -45,7 +45,7 @@ export function chooseSinks(settings: Settings, deps: ChooseSinksDeps): Sink[] {
     const alias = settings.MLFLOW_DEPLOYED_ALIAS
     const { standing } = outbox
     sinks.push(
-      createMlflow({ uri, credentials, alias, withinMs, wants, post, promotion, standing, takeTurn }),
+      createMlflowSink({ uri, credentials, alias, withinMs, wants, post, promotion, standing, takeTurn }),
     )
   }
   if (url && secret) sinks.push(createWebhook({ url, secret, publicOnly, withinMs, wants, post, now }))

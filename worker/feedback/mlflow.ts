@@ -5,19 +5,13 @@
  */
 import type { Standing } from '../../shared/ledger/news.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
-import type { Secret } from '../../shared/secret.ts'
+import { type MlflowCredentials, mlflowAuthorization } from '../../shared/mlflow.ts'
 import type { News } from './news.ts'
 import { type Post, type Reply, toldFrom } from './post.ts'
 import type { Sink, Told } from './sink.ts'
 import type { TakeTurn } from './turn.ts'
 
-export interface MlflowCredentials {
-  token?: Secret | undefined
-  user?: string | undefined
-  password?: Secret | undefined
-}
-
-export interface MlflowDeps {
+export interface MlflowSinkDeps {
   /** As MLFLOW_TRACKING_URI, without a slash at its end. */
   uri: string
   credentials: MlflowCredentials
@@ -31,7 +25,7 @@ export interface MlflowDeps {
   takeTurn: TakeTurn
 }
 
-export function createMlflow(deps: MlflowDeps): Sink {
+export function createMlflowSink(deps: MlflowSinkDeps): Sink {
   const { uri, credentials, alias, wants, takeTurn } = deps
   return {
     name: 'mlflow',
@@ -80,11 +74,11 @@ export function createMlflow(deps: MlflowDeps): Sink {
         // An MLflow is mostly inside, and who sets its address runs the relay.
         publicOnly: false,
       })
-    const used = authorizationOf(credentials)
+    const used = mlflowAuthorization(credentials)
     const reply = await send(used)
     if (reply.kind !== 'answered' || ![401, 403].includes(reply.status)) return toldFrom(reply)
     // A file may hold a new one that looks unchanged.
-    const anew = authorizationOf(credentials, { anew: true })
+    const anew = mlflowAuthorization(credentials, { anew: true })
     return toldFrom(anew === used ? reply : await send(anew))
   }
 }
@@ -113,14 +107,4 @@ function overtakenBy(news: News, promotion: Promotion, { isLive, later }: Standi
   if (later) return `a later promotion of this version (${later.id}) tells of it`
   const neverSent = news.state === 'superseded' || news.state === 'skipped'
   return neverSent && isLive ? 'an earlier promotion has put this version live' : undefined
-}
-
-/** As MLflow's own clients do: a user and a password, else a token. */
-function authorizationOf(
-  { token, user, password }: MlflowCredentials,
-  how: { anew?: boolean } = {},
-): string | undefined {
-  if (user !== undefined && password)
-    return `Basic ${Buffer.from(`${user}:${password.read(how)}`).toString('base64')}`
-  return token && `Bearer ${token.read(how)}`
 }
