@@ -19,6 +19,7 @@ import { createScriptRunner } from '../../shared/ledger/scripts.ts'
 import { silentLogger } from '../../shared/logger.ts'
 import { type PromotionRequest, validatePromotion } from '../../shared/promotion.ts'
 import { connectForWorker, KEY_PREFIX } from '../../shared/redis/connect.ts'
+import { keysMustBeDescribed } from '../support/keys-described.ts'
 import { testRedis } from '../support/test-redis.ts'
 
 export const REPOSITORY = 'acme/models'
@@ -27,6 +28,7 @@ export const CD = `${REPOSITORY}/${WORKFLOW}`
 
 export async function setup() {
   const { url } = await testRedis()
+  onTestFinished(() => keysMustBeDescribed(url))
   const redis = connectForWorker(url, silentLogger)
   onTestFinished(() => redis.disconnect())
   return ledgerOn(redis)

@@ -1,6 +1,7 @@
 /**
  * A relay of a test's own: the simulator, a producer and as many workers as asked for, on an empty test database.
- * All of it is undone when the test ends, in reverse order; a connection to Redis that is left behind fails it.
+ * All of it is undone when the test ends, in reverse order; a connection to Redis that is left behind fails it, and
+ * so does a key that `keys.md` does not describe.
  */
 import { type Job, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
@@ -29,6 +30,7 @@ import type { RateLimit } from '../../worker/github/rate-limit.ts'
 import { PAUSES, type Pauses } from '../../worker/pauses.ts'
 import { type RunningWorker, runWorker } from '../../worker/run-worker.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../github-simulator/simulator.ts'
+import { keysMustBeDescribed } from './keys-described.ts'
 import { testRedis } from './test-redis.ts'
 import { until } from './until.ts'
 
@@ -117,7 +119,11 @@ export async function startRelay(options: RelayOptions = {}): Promise<Relay> {
   }, 30_000)
 
   const redisUrl = options.redisUrl ?? (await testRedis()).url
-  if (options.redisUrl === undefined) undo.push(() => noConnectionLeft(redisUrl))
+  if (options.redisUrl === undefined)
+    undo.push(
+      () => keysMustBeDescribed(redisUrl),
+      () => noConnectionLeft(redisUrl),
+    )
   const simulator = await startSimulator({ queuedMs: 0, runMs: 0, ...options.simulator })
   undo.push(simulator.close)
 

@@ -18,6 +18,7 @@ import { LOOKS_NEEDED } from '../../worker/resolve/resolver.ts'
 import { CLOSE_WITHIN_MS, TOLD_PAUSES } from '../../worker/run-worker.ts'
 import { pauseMs } from '../../worker/track/consume.ts'
 import { blockOf, blocksOf, codeSpansIn, DOCS, EXAMPLES, proseOf, tableOf, textOf } from '../support/docs.ts'
+import { KEYS_DESCRIBED } from '../support/keys-described.ts'
 import { ROOT } from '../support/up.ts'
 
 const QUICK_START = 'docs/QUICK_START_CT_CD.md'
@@ -212,6 +213,17 @@ describe('every name exists', () => {
 })
 
 describe('what is told is what the code does', () => {
+  // The other way round, each test that leaves a key looks for it there.
+  test('every key of keys.md is named by the code', () => {
+    const code = globSync('{shared,producer,worker,standalone}/**/*.{ts,lua}', { cwd: ROOT }).map(textOf)
+    const names = KEYS_DESCRIBED.map((key) => key.split(':')[0] ?? '')
+    const unknown = names.filter((name) => {
+      const named = new RegExp(`['}]:?${name}(['\`]|:\\$)`)
+      return !code.some((text) => named.test(text))
+    })
+    expect(unknown).toEqual([])
+  })
+
   test('the diagram of states has the edges of the ledger, no more and no fewer', () => {
     const prelude = textOf('shared/ledger/scripts/prelude.lua')
     const table = /local MAY_BECOME = \{\n([\s\S]*?)\n\}/.exec(prelude)?.[1] ?? ''
