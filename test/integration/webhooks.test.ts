@@ -31,6 +31,21 @@ async function delivered(relay: Relay, count: number) {
   })
 }
 
+/** What somebody says of an attempt that GitHub does not show. */
+function madeUp({ id, runId, status }: { id: string; runId: string; status: string }): RunEvent {
+  return {
+    delivery: '',
+    repository: 'acme/models',
+    workflows: ['cd_pipeline.yml'],
+    runId,
+    runAttempt: 9,
+    status,
+    over: status === 'completed',
+    updatedAt: Date.now() + 60_000,
+    promotionIds: [id],
+  }
+}
+
 const reads = (relay: Relay) => relay.simulator.log.filter(({ method }) => method === 'GET')
 
 test('by webhooks alone a promotion is followed to its end, with two calls of the API', async () => {
@@ -257,18 +272,7 @@ describe('undoes nothing', () => {
     const { relay } = await setup({ ...ONLY_WEBHOOKS, ...SLOW_RUNS })
     const id = await relay.promote('5')
     const { runId = '' } = await relay.reaches(id, 'dispatched')
-    const event: RunEvent = {
-      delivery: '',
-      repository: 'acme/models',
-      workflows: ['cd_pipeline.yml'],
-      runId,
-      runAttempt: 9,
-      status: 'completed',
-      over: true,
-      updatedAt: Date.now() + 60_000,
-      promotionIds: [id],
-    }
-    await addRunEventJob(relay.queues.tracking, event)
+    await addRunEventJob(relay.queues.tracking, madeUp({ id, runId, status: 'completed' }))
     await until('it was looked at', () => reads(relay).length > 2)
 
     expect(await relay.reader.promotion(id)).toMatchObject({ state: 'dispatched' })
@@ -278,18 +282,7 @@ describe('undoes nothing', () => {
     const { relay } = await setup({ ...ONLY_WEBHOOKS, ...SLOW_RUNS })
     const id = await relay.promote('5')
     const { runId = '' } = await relay.reaches(id, 'dispatched')
-    const event: RunEvent = {
-      delivery: '',
-      repository: 'acme/models',
-      workflows: ['cd_pipeline.yml'],
-      runId,
-      runAttempt: 9,
-      status: 'queued',
-      over: false,
-      updatedAt: Date.now() + 60_000,
-      promotionIds: [id],
-    }
-    await addRunEventJob(relay.queues.tracking, event)
+    await addRunEventJob(relay.queues.tracking, madeUp({ id, runId, status: 'queued' }))
     await until('it was looked at', () => reads(relay).length > 0)
     relay.simulator.complete(Number(runId), 'success')
 

@@ -4,8 +4,7 @@
  */
 import { createHmac, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { listening } from './listening.ts'
 
 interface Version {
   accuracy?: number | string
@@ -120,14 +119,10 @@ export async function startMlflow() {
   }
 
   const server = createServer((request, response) => void serve(request, response))
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  onTestFinished(() => {
-    server.closeAllConnections()
-    return new Promise<void>((closed) => server.close(() => closed()))
-  })
+  const uri = await listening(server)
 
   return {
-    uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    uri,
     asked,
     /** What was posted to it. */
     written,

@@ -2,10 +2,8 @@
  * Whoever receives traces: takes OTLP over HTTP in protobuf, read here by its published field numbers
  * (https://github.com/open-telemetry/opentelemetry-proto) and by no library of the sender's; answers as it is told to.
  */
-import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { listening } from './listening.ts'
 
 export interface ReceivedSpan {
   name: string
@@ -57,14 +55,7 @@ export async function openOtlpReceiver(): Promise<OtlpReceiver> {
     const echo = receiver.echoes.map((name) => request.headers[name]).join(' ')
     response.writeHead(receiver.answers, `you sent ${echo}`).end()
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  receiver.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  receiver.url = await listening(server)
   return receiver
 }
 

@@ -1,8 +1,6 @@
 /** Who is told: a real HTTP server that keeps what came, and answers as it is told to. */
-import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import { listening } from './listening.ts'
 
 export interface Received {
   method: string
@@ -46,15 +44,8 @@ export async function openReceiver(): Promise<Receiver> {
     response.writeHead(answer.status, answer.headers).end(answer.body)
   })
   server.on('upgrade', () => {})
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  receiver.port = (server.address() as AddressInfo).port
-  receiver.url = `http://127.0.0.1:${receiver.port}`
+  receiver.url = await listening(server)
+  receiver.port = Number(new URL(receiver.url).port)
   return receiver
 }
 

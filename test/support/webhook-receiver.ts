@@ -1,10 +1,8 @@
 /** Who is told of runs by webhooks: keeps what came, and answers as it is told to. */
-import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
 import type { RunAction } from '../github-simulator/run-news.ts'
 import type { Delivery, SimulatorOptions } from '../github-simulator/simulator.ts'
+import { listening } from './listening.ts'
 import { eventually, LONG, simulatorOf } from './simulator.ts'
 
 export const SECRET = 'hook secret'
@@ -38,14 +36,7 @@ export async function openWebhookReceiver(): Promise<WebhookReceiver> {
     if (receiver.answers !== 'never')
       response.writeHead(receiver.answers, { location: '/again' }).end('thanks')
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  receiver.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
+  receiver.url = `${await listening(server)}/hook`
   return receiver
 }
 

@@ -1,9 +1,7 @@
 // The tokens of a GitHub App, over real HTTP: when one is asked for, how long it is used, what happens when GitHub
 // gives none, and that nothing of it shows.
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -13,6 +11,7 @@ import { type AppOptions, appCredentials } from '../../worker/github/app-credent
 import { TokenRefused } from '../../worker/github/credentials.ts'
 import { type Simulator, type SimulatorOptions, startSimulator } from '../github-simulator/simulator.ts'
 import { APP_KEY } from '../support/app-key.ts'
+import { listening } from '../support/listening.ts'
 import { until } from '../support/until.ts'
 
 const APP = { id: '17', installationId: 4711, publicKey: APP_KEY.public }
@@ -57,16 +56,7 @@ function accepts(simulator: Simulator, token: string): Promise<boolean> {
 }
 
 /** A GitHub of which only the answer for a token is known. */
-async function answering(react: http.RequestListener): Promise<string> {
-  const server = http.createServer(react).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
+const answering = (react: http.RequestListener) => listening(http.createServer(react))
 
 function keyFile(text: string): { path: string; secret: Secret } {
   const folder = mkdtempSync(join(tmpdir(), 'app-key-'))

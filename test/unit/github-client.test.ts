@@ -10,6 +10,7 @@ import { createGithub, type DispatchCall, type GithubOptions } from '../../worke
 import { type Credentials, TokenRefused, tokenCredentials } from '../../worker/github/credentials.ts'
 import { createDeadline } from '../../worker/github/deadline.ts'
 import { SendError } from '../../worker/github/send-once.ts'
+import { listening } from '../support/listening.ts'
 import { until } from '../support/until.ts'
 
 const TOKEN = 'ghp_sentinel0123456789'
@@ -60,14 +61,7 @@ async function serve(react: React) {
     asked.push(one)
     react(one, response)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(async () => {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  })
-  return { asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+  return { asked, url: await listening(server) }
 }
 
 /** Where nothing listens any more. */

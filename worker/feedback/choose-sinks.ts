@@ -2,13 +2,13 @@
 import type { Redis } from 'ioredis'
 import type { Settings } from '../../shared/config.ts'
 import type { Outbox } from '../../shared/ledger/news.ts'
-import type { State } from '../../shared/ledger/promotion-record.ts'
+import { STOPPED, type State } from '../../shared/ledger/promotion-record.ts'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import { createChat } from './chat.ts'
 import { createMlflowSink } from './mlflow.ts'
 import type { News } from './news.ts'
 import { post } from './post.ts'
-import { type Sink, TOLD_STATES } from './sink.ts'
+import type { Sink } from './sink.ts'
 import { createTurns } from './turn.ts'
 import { createWebhook } from './webhook.ts'
 
@@ -29,9 +29,7 @@ export function chooseSinks(settings: Settings, deps: ChooseSinksDeps): Sink[] {
   const { MLFLOW_TRACKING_URI: uri, FEEDBACK_WEBHOOK_URL: url, CHAT_WEBHOOK_URL: chat } = settings
   const secret = settings.FEEDBACK_WEBHOOK_SECRET
   const publicOnly = !settings.FEEDBACK_ALLOW_PRIVATE
-  const states: readonly State[] = settings.FEEDBACK_AT_DISPATCH
-    ? [...TOLD_STATES, 'dispatched']
-    : TOLD_STATES
+  const states: readonly State[] = settings.FEEDBACK_AT_DISPATCH ? [...STOPPED, 'dispatched'] : STOPPED
   const wants = ({ state }: News) => states.includes(state)
   const sinks: Sink[] = []
   if (settings.MLFLOW_FEEDBACK && uri) {

@@ -1,5 +1,4 @@
 /** Whom news are told: what each sink is to the consumer, and how a telling may end. */
-import type { State } from '../../shared/ledger/promotion-record.ts'
 import type { News } from './news.ts'
 
 export const SINK_NAMES = ['mlflow', 'webhook', 'chat'] as const
@@ -28,15 +27,3 @@ export type Told =
 /** What a metric counts; see `promotion_relay_feedback_total`. */
 export const RESULTS = ['told', 'again', 'failed', 'outdated', 'off'] as const
 export type Result = (typeof RESULTS)[number]
-
-/** Of the ends, and where a person is needed. */
-export const TOLD_STATES: readonly State[] = [
-  'deployed',
-  'failed',
-  'cancelled',
-  'timed_out',
-  'superseded',
-  'skipped',
-  'dead_lettered',
-  'unresolved',
-]
