@@ -16,6 +16,7 @@ import { answerGarbled, createNotFound, sendUnroutable } from '../producer/http/
 import { createNotes } from '../producer/registry/notes.ts'
 import { mappingsOf, type RunningRegistry, runRegistry } from '../producer/registry/run-registry.ts'
 import { createAccept } from '../shared/accept.ts'
+import { createAsk } from '../shared/ask.ts'
 import type { Settings } from '../shared/config.ts'
 import { createDesk } from '../shared/desk.ts'
 import { createAudit } from '../shared/ledger/audit.ts'
@@ -105,6 +106,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       log,
     })
 
+  const listing = createListing({ redis })
+  const desk = createDesk({ reader, listing, redis, deadLetters })
+
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -128,7 +132,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     accept,
     operate: operateBy('api'),
     reader,
-    listing,
+    ask: createAsk({ desk, listing }),
     token: options.apiToken,
     tokens: tokensFile === undefined ? undefined : secretFromFile('RELAY_API_TOKENS_FILE', tokensFile),
     perMinute: settings.API_RATE_PER_MINUTE,
@@ -171,7 +175,6 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   assetRoutes(app)
   await app.register(async (scope) => {
     guard(scope, { logIn, contentSecurity: PAGE_SECURITY })
-    const desk = createDesk({ reader, listing, redis, deadLetters })
     await pages(scope, { reader, listing, desk, audit, operate: operateBy('board'), simulated, log })
   })
 

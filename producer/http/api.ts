@@ -4,7 +4,7 @@
  */
 import type { FastifyError, FastifyInstance } from 'fastify'
 import type { Accept } from '../../shared/accept.ts'
-import type { Listing } from '../../shared/ledger/listing.ts'
+import type { Ask } from '../../shared/ask.ts'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { Operate } from '../../shared/operate.ts'
@@ -21,7 +21,7 @@ import type { NotFound } from './unroutable.ts'
 export interface ApiDeps {
   accept: Accept
   reader: Pick<LedgerReader, 'promotion' | 'timeline'>
-  listing: Listing
+  ask: Ask
   /** May do everything. */
   token?: Secret | undefined
   /** The text of the file of named tokens. */
@@ -47,7 +47,7 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   await gate(app, { identify: createCallers(deps), perMinute, log })
 
   await promoteRoutes(app, deps)
-  listRoutes(app, deps.listing)
+  listRoutes(app, deps)
   readRoute(app, deps.reader)
   operateRoutes(app, deps)
 }

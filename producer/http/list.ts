@@ -1,58 +1,24 @@
-/** Lists over HTTP, by the page. Who may see them is told by the gate around it. */
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import { z } from 'zod'
-import type { Listing, Place } from '../../shared/ledger/listing.ts'
-import { STATES } from '../../shared/ledger/promotion-record.ts'
-import { environmentSchema, modelSchema, validate, versionTextSchema } from '../../shared/promotion.ts'
-import { cursorOf, cursorSchema } from './cursor.ts'
+/** What ops ask, over HTTP: lists by the page, circuits, figures. Who may see them is told by the gate around it. */
+import type { FastifyInstance } from 'fastify'
+import type { Ask } from '../../shared/ask.ts'
 import { needs } from './gate.ts'
 import { sendProblem } from './problem.ts'
-import { promotionView, targetView } from './views.ts'
 
-const LONGEST_PAGE = 100
-const LIMIT = `must be a whole number from 1 to ${LONGEST_PAGE}`
-
-const pageSchema = z.strictObject({
-  limit: z.coerce
-    .number(LIMIT)
-    .int(LIMIT)
-    .min(1, LIMIT)
-    .max(LONGEST_PAGE, LIMIT)
-    .default(LONGEST_PAGE)
-    .describe('The longest that the page may be'),
-  cursor: cursorSchema.optional().describe('`nextCursor` of the answer before; its filters are given again'),
-})
-
-export const targetsQuerySchema = pageSchema.extend({ model: modelSchema.optional() })
-
-export const promotionsQuerySchema = targetsQuerySchema.extend({
-  environment: environmentSchema.optional(),
-  state: z.enum(STATES, `must be one of ${STATES.join(', ')}`).optional(),
-  version: versionTextSchema.optional(),
-})
-
-export function listRoutes(app: FastifyInstance, listing: Listing): void {
-  app.get('/promotions', needs('read'), async ({ query }, reply) => {
-    const asked = validate(promotionsQuerySchema, query)
-    if (!asked.ok) return sendInvalid(reply, asked.problems)
-    const { cursor, ...rest } = asked.value
-    const { items, next } = await listing.promotions({ ...rest, after: cursor })
-    return { promotions: items.map((one) => promotionView(one)), ...nextCursor(next) }
-  })
-
-  app.get('/targets', needs('read'), async ({ query }, reply) => {
-    const asked = validate(targetsQuerySchema, query)
-    if (!asked.ok) return sendInvalid(reply, asked.problems)
-    const { cursor, ...rest } = asked.value
-    const { items, next } = await listing.targets({ ...rest, after: cursor })
-    return { targets: items.map(targetView), ...nextCursor(next) }
-  })
+const PATHS: Record<keyof Ask, string> = {
+  promotions: '/promotions',
+  targets: '/targets',
+  deadLetters: '/dead-letters',
+  circuits: '/circuits',
+  stats: '/stats',
+  search: '/search',
 }
 
-function nextCursor(next: Place | undefined): { nextCursor?: string } {
-  return next ? { nextCursor: cursorOf(next) } : {}
-}
-
-function sendInvalid(reply: FastifyReply, errors: { field: string; problem: string }[]): FastifyReply {
-  return sendProblem(reply, { status: 400, title: 'Not a valid query', errors })
+export function listRoutes(app: FastifyInstance, { ask }: { ask: Ask }): void {
+  for (const [name, path] of Object.entries(PATHS) as [keyof Ask, string][]) {
+    app.get(path, needs('read'), async ({ query }, reply) => {
+      const answered = await ask[name](query)
+      if (answered.ok) return answered.value
+      return sendProblem(reply, { status: 400, title: 'Not a valid query', errors: answered.problems })
+    })
+  }
 }

@@ -1,9 +1,9 @@
 /** One promotion over HTTP, at once or when it has stopped. Who may see it is told by the gate around it. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { LedgerReader } from '../../shared/ledger/read.ts'
+import { promotionView } from '../../shared/views.ts'
 import { needs } from './gate.ts'
 import { sendProblem } from './problem.ts'
-import { promotionView } from './views.ts'
 import { LONGEST_WAIT_S, waitAskedFor, whenStopped } from './wait.ts'
 
 export function readRoute(app: FastifyInstance, reader: Pick<LedgerReader, 'promotion' | 'timeline'>): void {

@@ -40,6 +40,14 @@ const ROUTES: [scope: Scope, method: string, path: string, body?: unknown][] = [
   ['read', 'GET', '/v1/promotions'],
   ['read', 'GET', '/v1/promotions/01a2079d-cf6c-7585-a09d-988039c18c8d'],
   ['read', 'GET', '/v1/targets'],
+  ['read', 'GET', '/v1/dead-letters'],
+  ['read', 'GET', '/v1/circuits'],
+  ['read', 'GET', '/v1/stats'],
+  ['read', 'GET', '/v1/search?text=fraud'],
+  ['operate', 'POST', '/v1/promotions/01a2079d-cf6c-7585-a09d-988039c18c8d/redrive', {}],
+  ['operate', 'POST', '/v1/promotions/01a2079d-cf6c-7585-a09d-988039c18c8d/discard', {}],
+  ['operate', 'POST', '/v1/promotions/01a2079d-cf6c-7585-a09d-988039c18c8d/resolve', { absent: true }],
+  ['operate', 'POST', '/v1/circuits/probe', { scope: 'acme/models' }],
   ['operate', 'POST', '/v1/targets/hold', V5],
   ['operate', 'POST', '/v1/targets/release', V5],
   ['operate', 'POST', '/v1/targets/rollback', V5],
@@ -76,7 +84,7 @@ describe('a named token', () => {
       { names: ['everything', 'ci', 'board', 'night'], msg: 'The tokens of the API were read' },
       { promotionId: id, status: 'accepted', token: 'ci', msg: 'A promotion came in' },
       { status: 'accepted', token: 'RELAY_API_TOKEN' },
-      { order: 'hold', model: 'fraud-detector', token: 'night' },
+      { what: 'hold', of: 'production/fraud-detector', who: 'night' },
     ])
     const everything = [...api.lines, JSON.stringify(body), JSON.stringify(target)].join('\n')
     for (const token of Object.values(tokens)) expect(everything).not.toContain(token)

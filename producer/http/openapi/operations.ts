@@ -1,6 +1,12 @@
 /** Every route of ours, described. A test holds this list to the routes that there are. */
 import { z } from 'zod'
 import {
+  lettersQuerySchema,
+  promotionsQuerySchema,
+  searchQuerySchema,
+  targetsQuerySchema,
+} from '../../../shared/ask.ts'
+import {
   letterSchema,
   orderSchema,
   probeSchema,
@@ -8,9 +14,9 @@ import {
   rollbackSchema,
 } from '../../../shared/operate.ts'
 import { idempotencyKeySchema, promotionRequestSchema } from '../../../shared/promotion.ts'
+import * as views from '../../../shared/view-schemas.ts'
 import { batchSchema } from '../batch.ts'
 import { CLOUD_EVENT, cloudEventSchema } from '../cloud-event.ts'
-import { promotionsQuerySchema, targetsQuerySchema } from '../list.ts'
 import { LONGEST_WAIT_S } from '../wait.ts'
 import * as answers from './answers.ts'
 import { type Operation, ofApi, problem } from './operation.ts'
@@ -29,10 +35,16 @@ export const SCHEMAS = {
   BatchRequest: batchSchema.extend({ promotions: z.array(itemSchema).min(1).max(100) }),
   Taken: answers.takenSchema,
   BatchAnswer: answers.batchAnswerSchema,
-  Promotion: answers.promotionSchema,
-  Promotions: answers.promotionsSchema,
-  Target: answers.targetSchema,
-  Targets: answers.targetsSchema,
+  Promotion: views.promotionSchema,
+  Promotions: views.promotionsSchema,
+  Target: views.targetSchema,
+  Targets: views.targetsSchema,
+  DeadLetter: views.letterSchema,
+  DeadLetters: views.lettersSchema,
+  Circuit: views.circuitSchema,
+  Circuits: views.circuitsSchema,
+  Stats: views.statsSchema,
+  Found: views.searchSchema,
   Order: orderSchema,
   RollbackOrder: rollbackSchema,
   DeadLetterOrder: letterSchema.omit({ id: true }),
@@ -119,6 +131,17 @@ const PROMOTIONS: Operation[] = [
       404: problem('There is none'),
     },
   }),
+  ofApi({
+    name: 'search',
+    method: 'get',
+    path: '/v1/search',
+    group: 'Promotions',
+    summary: 'Find promotions and targets by what is known of them',
+    more: 'At most 20 of each; beginnings of ids, versions and parts of names are looked for among the newest.',
+    scope: 'read',
+    query: searchQuerySchema,
+    answers: { 200: { what: 'What was found', schema: SCHEMAS.Found }, 400: WRONG },
+  }),
 ]
 
 const NO_TARGET = problem('Nothing was ever promoted to it')
@@ -177,6 +200,17 @@ const DONE = (what: string) => ({ what, schema: SCHEMAS.Ordered })
 
 const DEAD_LETTERS: Operation[] = [
   ofApi({
+    name: 'listDeadLetters',
+    method: 'get',
+    path: '/v1/dead-letters',
+    group: 'Dead letters',
+    summary: 'List the promotions that wait for a person, in the order of their acceptance, the newest first',
+    more: 'A page may be shorter than it could be, and even empty, and still have a next one.',
+    scope: 'read',
+    query: lettersQuerySchema,
+    answers: { 200: { what: 'A page of them', schema: SCHEMAS.DeadLetters }, 400: WRONG },
+  }),
+  ofApi({
     name: 'redrivePromotion',
     method: 'post',
     path: '/v1/promotions/{id}/redrive',
@@ -234,6 +268,26 @@ const DEAD_LETTERS: Operation[] = [
     scope: 'operate',
     takes: { [JSON_TYPE]: SCHEMAS.ProbeOrder },
     answers: { 200: DONE('A worker looks within seconds'), 400: WRONG, 404: problem('It is not open') },
+  }),
+  ofApi({
+    name: 'listCircuits',
+    method: 'get',
+    path: '/v1/circuits',
+    group: 'Figures',
+    summary: 'List the open circuits: what makes promotions wait',
+    scope: 'read',
+    query: z.strictObject({}),
+    answers: { 200: { what: 'All of them', schema: SCHEMAS.Circuits }, 400: WRONG },
+  }),
+  ofApi({
+    name: 'readStats',
+    method: 'get',
+    path: '/v1/stats',
+    group: 'Figures',
+    summary: 'Tell how it goes: counts, success, latency, workers',
+    scope: 'read',
+    query: z.strictObject({}),
+    answers: { 200: { what: 'The figures', schema: SCHEMAS.Stats }, 400: WRONG },
   }),
 ]
 

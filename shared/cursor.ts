@@ -1,6 +1,6 @@
 /** A place in a list as callers carry it from one page to the next: nothing that they should look into. */
 import { z } from 'zod'
-import type { Place } from '../../shared/ledger/listing.ts'
+import type { Place } from './ledger/listing.ts'
 
 const NOT_OURS = 'must be the nextCursor of an answer'
 
