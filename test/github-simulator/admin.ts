@@ -27,6 +27,8 @@ const workflowSchema = z.strictObject({
     .optional(),
   refs: z.array(z.string()).optional(),
   runName: z.boolean().optional(),
+  guard: z.boolean().optional(),
+  text: z.string().optional(),
   needsApproval: z.boolean().optional(),
 })
 

@@ -15,6 +15,7 @@ import { listRuns, pageLinks } from './run-listing.ts'
 import { bareRunObject, runObject, runPageUrl, workflowObject } from './run-object.ts'
 import { type Settings, type Workflow, workflowOf } from './settings.ts'
 import type { SimulatedRun } from './simulated-run.ts'
+import { contentObject, pathOf } from './workflow-content.ts'
 
 export interface ApiRequest {
   route: ApiRoute
@@ -79,6 +80,8 @@ function operationAnswer(request: ApiRequest, world: ApiWorld, version: ApiVersi
   if (operation === 'unknown' || !known) return refusal(404, 'Not Found')
   if (operation === 'repository') return json(200, fullRepository(settings, request.at))
 
+  if (operation === 'contents') return contents(request, settings)
+
   const workflow = settings.workflows.find((one) => isNamed(one, request.route.workflow))
   if (request.route.workflow !== undefined && !workflow) return refusal(404, 'Not Found')
   if (operation === 'dispatch' && workflow) return dispatch(request, world, workflow, version)
@@ -90,6 +93,15 @@ function operationAnswer(request: ApiRequest, world: ApiWorld, version: ApiVersi
   if (operation === 'cancel') return cancel(run, book)
   if (operation === 'rerun') return rerun(run, book, settings)
   return json(200, shown(run, settings, request.at))
+}
+
+function contents({ route, query, at }: ApiRequest, settings: Settings): Answer {
+  if (!settings.contentsReadable) return refusal(403, 'Resource not accessible by personal access token')
+  const ref = query.get('ref') ?? 'main'
+  const refs = settings.workflows.flatMap((one) => one.refs)
+  if (!refs.includes(ref)) return refusal(404, `No commit found for the ref ${ref}`)
+  const workflow = settings.workflows.find((one) => one.refs.includes(ref) && pathOf(one) === route.file)
+  return workflow ? json(200, contentObject(workflow, ref, settings, at)) : refusal(404, 'Not Found')
 }
 
 function dispatch(

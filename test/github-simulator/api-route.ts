@@ -5,6 +5,7 @@ export type Operation =
   | 'get-run'
   | 'list-runs'
   | 'repository'
+  | 'contents'
   | 'workflow'
   | 'cancel'
   | 'rerun'
@@ -19,6 +20,8 @@ export interface ApiRoute {
   /** File or id, where the path names one. */
   workflow?: string
   runId?: number
+  /** Of a file in the repository. */
+  file?: string
   installationId?: number
   /** '/api/v3' when it was addressed as on an Enterprise Server. */
   prefix: string
@@ -28,6 +31,7 @@ const PATTERNS: [method: string, path: RegExp, operation: Operation][] = [
   ['GET', /^\/rate_limit$/, 'rate-limit'],
   ['POST', /^\/app\/installations\/(?<installation>\d+)\/access_tokens$/, 'access-token'],
   ['GET', /^\/repos\/(?<owner>[^/]+)\/(?<repo>[^/]+)$/, 'repository'],
+  ['GET', /^\/repos\/(?<owner>[^/]+)\/(?<repo>[^/]+)\/contents\/(?<file>.+)$/, 'contents'],
   ['GET', inActions('workflows/(?<workflow>[^/]+)'), 'workflow'],
   ['POST', inActions('workflows/(?<workflow>[^/]+)/dispatches'), 'dispatch'],
   ['GET', inActions('workflows/(?<workflow>[^/]+)/runs'), 'list-runs'],
@@ -54,6 +58,7 @@ export function apiRoute(method: string, pathname: string): ApiRoute {
       repo: decoded(groups.repo),
       prefix,
       ...(groups.workflow === undefined ? {} : { workflow: decoded(groups.workflow) }),
+      ...(groups.file === undefined ? {} : { file: decoded(groups.file) }),
       ...(groups.run === undefined ? {} : { runId: Number(groups.run) }),
       ...(groups.installation === undefined ? {} : { installationId: Number(groups.installation) }),
     }

@@ -14,6 +14,7 @@ export interface AppInstallation {
   set(state: InstallationState): void
 }
 
+const USUAL_PERMISSIONS = { actions: 'write', contents: 'read', metadata: 'read' } as const
 const HOUR_MS = 3_600_000
 const LONGEST_JWT_SECONDS = 600
 const UNDECODABLE = 'A JSON web token could not be decoded'
@@ -43,7 +44,7 @@ export function openInstallation(app: AppConfig, now: () => number): AppInstalla
       return json(201, {
         token,
         expires_at: toSecond(expiresAt),
-        permissions: { actions: 'write', metadata: 'read' },
+        permissions: app.permissions ?? USUAL_PERMISSIONS,
         repository_selection: 'selected',
       })
     },

@@ -20,7 +20,7 @@ export const faultSchema = z.strictObject({
   ]),
   /** `dispatch` when not given. */
   on: z
-    .enum(['dispatch', 'get-run', 'list-runs', 'repository', 'workflow', 'access-token', 'any'])
+    .enum(['dispatch', 'get-run', 'list-runs', 'repository', 'contents', 'workflow', 'access-token', 'any'])
     .optional(),
   times: timesSchema,
   status: z.int().min(200).max(599).optional(),

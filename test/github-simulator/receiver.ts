@@ -29,6 +29,10 @@ export type Receiver = (
 ) => Promise<void>
 
 const DEFAULT_DELAY_MS = 1000
+const NEEDED: Partial<Record<ApiRoute['operation'], string>> = {
+  dispatch: 'actions=write',
+  contents: 'contents=read',
+}
 
 export function createReceiver({ world, log, faults, steering, instants, closing }: ReceiverDeps): Receiver {
   const { settings, book, rateLimit, installation, now } = world
@@ -126,8 +130,14 @@ export function createReceiver({ world, log, faults, steering, instants, closing
     return { 'github-authentication-token-expiration': settings.tokenExpiration }
   }
 
+  /** Told of classic tokens alone. */
+  function tokenScopes(status: number): Record<string, string> {
+    if (settings.tokenScopes === undefined || installation || status === 401) return {}
+    return { 'x-oauth-scopes': settings.tokenScopes }
+  }
+
   function withGitHubHeaders(answer: Answer, route: ApiRoute): Answer {
-    const permissions = route.operation === 'dispatch' ? 'actions=write' : 'actions=read'
+    const permissions = NEEDED[route.operation] ?? 'actions=read'
     return {
       ...answer,
       headers: {
@@ -136,6 +146,7 @@ export function createReceiver({ world, log, faults, steering, instants, closing
         date: new Date(now()).toUTCString(),
         ...(answer.status === 403 ? { 'x-accepted-github-permissions': permissions } : {}),
         ...tokenExpiration(answer.status),
+        ...tokenScopes(answer.status),
         ...rateLimit.headers(),
         ...answer.headers,
       },

@@ -111,6 +111,7 @@ export function fullRepository(settings: Settings, at: Addresses) {
   const { has_downloads: _gone, ...shown } = eventRepository(settings, at)
   return {
     ...shown,
+    archived: settings.archived,
     network_count: 0,
     subscribers_count: 0,
     permissions: { admin: false, maintain: false, push: true, triage: true, pull: true },

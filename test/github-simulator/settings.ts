@@ -14,6 +14,12 @@ export interface SimulatorOptions {
   token?: string | undefined
   /** What answers to any but a token of the App say in `github-authentication-token-expiration`; nothing by default. */
   tokenExpiration?: string | undefined
+  /** What answers to a classic token say in `x-oauth-scopes`; nothing by default, as to any other token. */
+  tokenScopes?: string | undefined
+  /** Whether the token may read files (Contents: read); true by default. */
+  contentsReadable?: boolean | undefined
+  /** The repository is archived: it can be read, and nothing runs in it. */
+  archived?: boolean | undefined
   /** A GitHub App and its one installation: its tokens are taken. */
   app?: AppConfig | undefined
   /** How far GitHub's clock is ahead of this machine's, ms; 0. */
@@ -50,6 +56,8 @@ export interface AppConfig {
   installationId: number
   /** PEM */
   publicKey: string
+  /** Of its installation; Actions: write, Contents and Metadata: read by default. */
+  permissions?: Readonly<Record<string, 'read' | 'write'>> | undefined
   /** Of an installation token: an hour when not given. GitHub shows whole seconds. */
   tokenLifeMs?: number | undefined
 }
@@ -64,6 +72,10 @@ export interface WorkflowConfig {
   refs?: string[] | undefined
   /** Whether the file has a `run-name` that puts the promotion id into display_title. */
   runName?: boolean | undefined
+  /** Whether its first job ends a second run of the same promotion. */
+  guard?: boolean | undefined
+  /** Of the file, in place of what the other settings make of it. */
+  text?: string | undefined
   /** Its job's environment has required reviewers: each run waits until it is approved. */
   needsApproval?: boolean | undefined
   /** The file's `concurrency`: the group that its expression makes of the inputs. */
@@ -85,6 +97,8 @@ export interface Workflow {
   inputs: Record<string, { required?: boolean | undefined }> | 'any'
   refs: string[]
   runName: boolean
+  guard: boolean
+  text: string | undefined
   needsApproval: boolean
   concurrency: Concurrency | undefined
 }
@@ -98,6 +112,9 @@ export interface Settings {
   mode: 'github' | 'ghes'
   token: string | undefined
   tokenExpiration: string | undefined
+  tokenScopes: string | undefined
+  contentsReadable: boolean
+  archived: boolean
   app: AppConfig | undefined
   clockAheadMs: number
   queuedMs: number
@@ -128,6 +145,9 @@ export function settle(options: SimulatorOptions): Settings {
     mode,
     token: options.token,
     tokenExpiration: options.tokenExpiration,
+    tokenScopes: options.tokenScopes,
+    contentsReadable: options.contentsReadable ?? true,
+    archived: options.archived ?? false,
     app: options.app,
     clockAheadMs: options.clockAheadMs ?? 0,
     queuedMs: options.queuedMs ?? 200,
@@ -154,6 +174,8 @@ export function settleWorkflow(config: WorkflowConfig, id: number): Workflow {
     inputs: config.inputs ?? 'any',
     refs: config.refs ?? ['main'],
     runName: config.runName ?? true,
+    guard: config.guard ?? true,
+    text: config.text,
     needsApproval: config.needsApproval ?? false,
     concurrency: config.concurrency,
   }

@@ -21,6 +21,7 @@ import {
 } from '../support/simulator.ts'
 
 const RUNS = `${WORKFLOW}/runs`
+const FILE = `${REPO}/contents/.github%2Fworkflows%2Fcd_pipeline.yml`
 type Situation = Awaited<ReturnType<typeof simulatorOf>>
 
 describe('every kind of answer is as GitHub describes it:', () => {
@@ -36,6 +37,10 @@ describe('every kind of answer is as GitHub describes it:', () => {
     [200, 'the repository', ({ get }) => get(REPO)],
     [404, 'another repository', ({ get }) => get('/repos/acme/other')],
     [200, 'the workflow', ({ get }) => get(WORKFLOW)],
+    [200, 'a file', ({ get }) => get(FILE)],
+    [200, 'a file on a ref', ({ get }) => get(`${FILE}?ref=main`)],
+    [404, 'a file that is not there', ({ get }) => get(`${REPO}/contents/README.md`)],
+    [404, 'a file on a ref that is not there', ({ get }) => get(`${FILE}?ref=gone`)],
     [200, 'runs of the workflow', ({ get }) => get(RUNS)],
     [200, 'runs of the repository', ({ get }) => get(`${REPO}/actions/runs?per_page=1`)],
     [422, 'runs of no date', ({ get }) => get(`${RUNS}?created=yesterday`)],
@@ -76,6 +81,12 @@ describe('every kind of answer is as GitHub describes it:', () => {
     expect((await get(RUNS, { headers: { 'if-none-match': etag } })).status).toBe(304)
   })
 
+  test('a file that the token may not read', async () => {
+    const { get } = await simulatorOf({ contentsReadable: false })
+    const { status, headers } = await get(FILE)
+    expect([status, headers.get('x-accepted-github-permissions')]).toEqual([403, 'contents=read'])
+  })
+
   test('the limit used up', async () => {
     const { get } = await simulatorOf({ rateLimit: 0 })
     expect((await get(REPO)).status).toBe(403)
@@ -95,7 +106,7 @@ describe('every kind of answer is as GitHub describes it:', () => {
   ])('in %s', async (_, mode, headers, dispatched) => {
     const { simulator, get, dispatch, post } = await simulatorOf({ ...LONG, mode, rateLimit: 100 })
     expect((await dispatch({}, { headers })).status).toBe(dispatched)
-    for (const path of [REPO, WORKFLOW, RUNS, pathOfRun(simulator), '/rate_limit']) {
+    for (const path of [REPO, FILE, WORKFLOW, RUNS, pathOfRun(simulator), '/rate_limit']) {
       expect((await get(path, { headers })).status).toBe(200)
     }
     expect((await post(`${pathOfRun(simulator)}/cancel`, { headers })).status).toBe(202)
@@ -181,6 +192,9 @@ describe("every request of the relay's client is one that GitHub describes", () 
     repositoryReadable: (github) => github.repositoryReadable(REPOSITORY),
     getRun: (github, runId) => github.getRun(REPOSITORY, runId),
     listRuns: (github) => github.listRuns(REPOSITORY, 'cd_pipeline.yml', Date.now()),
+    readRepository: (github) => github.readRepository(REPOSITORY),
+    readWorkflow: (github) => github.readWorkflow(REPOSITORY, 'cd_pipeline.yml'),
+    readFile: (github) => github.readFile(REPOSITORY, '.github/workflows/cd_pipeline.yml', 'main'),
     repositoryState: (github) => github.repositoryState(REPOSITORY),
     workflowState: (github) => github.workflowState(REPOSITORY, 'cd_pipeline.yml'),
     cancelRun: (github, runId) => github.cancelRun(REPOSITORY, runId),

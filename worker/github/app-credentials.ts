@@ -38,6 +38,8 @@ interface Held {
   goodUntil: Deadline
   /** It took the place of a refused one, and GitHub has not known it at a dispatch yet. */
   unproven: boolean
+  /** Such as `actions: write`. */
+  permissions: Readonly<Record<string, string>>
 }
 
 const WITHIN_MS = 10_000
@@ -87,6 +89,8 @@ export function appCredentials(options: AppOptions): Credentials {
     known(token) {
       if (held?.token === token) held.unproven = false
     },
+
+    permissions: () => held?.permissions,
   }
 
   function renew(): Promise<Held> {
@@ -134,7 +138,7 @@ export function appCredentials(options: AppOptions): Credentials {
         : new SendError(answer.code, message)
     }
     const { status, data, headers } = reply
-    const { token, expires_at } = (data ?? {}) as { token?: unknown; expires_at?: unknown }
+    const { token, expires_at, permissions } = (data ?? {}) as Record<string, unknown>
     if (!isToken(token)) {
       const message = `no token of the GitHub App: GitHub answered ${status}, without a token that can be read`
       throw new TokenRefused(message, answered(status, data, headers, redact))
@@ -147,6 +151,7 @@ export function appCredentials(options: AppOptions): Credentials {
       renewFrom: createDeadline(lifeMs * RENEW_AT),
       goodUntil: createDeadline(lifeMs * GOOD_UNTIL),
       unproven: false,
+      permissions: permissionsFrom(permissions),
     }
   }
 
@@ -190,6 +195,11 @@ export function appCredentials(options: AppOptions): Credentials {
     if (Math.abs(offMs) > CLOCK_OFF_MS)
       log.warn({ aheadSeconds: Math.round(offMs / 1000) }, "The clock of this machine differs from GitHub's")
   }
+}
+
+function permissionsFrom(told: unknown): Record<string, string> {
+  const entries = Object.entries(typeof told === 'object' && told !== null ? told : {})
+  return Object.fromEntries(entries.map(([name, level]) => [name, String(level)]))
 }
 
 /** From now to the end, both by GitHub's clock, ms; an hour where they can't be read, as GitHub promises it. */

@@ -99,6 +99,7 @@ const PAGE_SIZE = 100
 /** GitHub lists 1,000 results at most. */
 const MOST_PAGES = 10
 const MOST_REMEMBERED = 1_000
+const WORKFLOW = 'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}'
 const ACCEPT = 'application/vnd.github+json'
 
 export function createGithub(options: GithubOptions) {
@@ -202,6 +203,18 @@ export function createGithub(options: GithubOptions) {
 
     repositoryReadable,
 
+    /** For a diagnosis: GitHub's answers as they are. Of the repository, whose headers tell of the credentials too, */
+    readRepository: ({ owner, name }: Repository): Promise<Answer> =>
+      read('GET /repos/{owner}/{repo}', { owner, repo: name }),
+
+    /** of a workflow, by its file, */
+    readWorkflow: ({ owner, name }: Repository, workflow: string): Promise<Answer> =>
+      read(WORKFLOW, { owner, repo: name, workflow_id: workflow }),
+
+    /** and of a file on a branch or tag, in base64. */
+    readFile: ({ owner, name }: Repository, path: string, ref: string): Promise<Answer> =>
+      read('GET /repos/{owner}/{repo}/contents/{path}', { owner, repo: name, path, ref }),
+
     async getRun({ owner, name }: Repository, runId: string): Promise<RunAnswer> {
       const place = `${owner}/${name}/${runId}`
       const before = lastSeen.get(place)
@@ -260,11 +273,7 @@ export function createGithub(options: GithubOptions) {
     },
 
     async workflowState({ owner, name }: Repository, workflow: string): Promise<Usable> {
-      const answer = await read('GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}', {
-        owner,
-        repo: name,
-        workflow_id: workflow,
-      })
+      const answer = await read(WORKFLOW, { owner, repo: name, workflow_id: workflow })
       if (answer.kind === 'failed' || answer.status !== 200)
         return { ok: false, detail: clean(wordsOf(answer)) }
       const { state } = (answer.body ?? {}) as { state?: unknown }

@@ -18,6 +18,8 @@ export interface Credentials {
   refused(token: string, signal: AbortSignal): Promise<boolean>
   /** GitHub knew this token at a dispatch. */
   known(token: string): void
+  /** Of the newest token, as GitHub told when it gave it: such as `actions: write`; undefined where it does not tell. */
+  permissions?(): Readonly<Record<string, string>> | undefined
 }
 
 /** GitHub was asked for a token and answered otherwise. */

@@ -11,6 +11,7 @@ import { type Json, type JsonObject, merged, mergePatchOf } from './merge-patch.
 const OPERATIONS = [
   'GET /rate_limit',
   'GET /repos/{owner}/{repo}',
+  'GET /repos/{owner}/{repo}/contents/{path}',
   'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}',
   'POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches',
   'GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs',
