@@ -19,6 +19,7 @@ import {
   required,
   settingsOrExit,
 } from './standalone/command-line.ts'
+import { addDoctor } from './standalone/commands/doctor.ts'
 import { addFlush } from './standalone/commands/flush.ts'
 import { addOperate } from './standalone/commands/operate.ts'
 import { addPromote } from './standalone/commands/promote.ts'
@@ -86,6 +87,7 @@ const DEPLOY_EXISTING = [
 
 addPromote(program, environment)
 addFlush(program, environment)
+addDoctor(program, environment)
 addOperate(program, environment)
 addToken(program)
 addUser(program)

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { targetName } from '../shared/ledger/promotion-record.ts'
@@ -153,6 +153,35 @@ export async function deliverSpooled(
     }
   }
   return done
+}
+
+export interface SpoolSeen {
+  /** To be delivered. */
+  waiting: number
+  /** Refused for good, or torn. */
+  aside: number
+  /** When the oldest that waits was spooled, ms since the epoch. */
+  oldestAt?: number
+}
+
+/** For a diagnosis; changes nothing. @throws what the file system says, also where it may not be written to */
+export async function lookAtSpool(directory: string): Promise<SpoolSeen> {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    // Made by the first that is spooled.
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (names === undefined) return { waiting: 0, aside: 0 }
+  await access(directory, constants.W_OK | constants.X_OK)
+  const waiting = names.filter((name) => NAME.test(name)).sort()
+  const [oldest] = waiting
+  const aside = names.filter((name) => /\.json\.(bad|refused)$/.test(name)).length
+  return { waiting: waiting.length, aside, ...(oldest && { oldestAt: timeIn(oldest) }) }
+}
+
+/** Its name begins with a UUIDv7, and that with its time. */
+function timeIn(name: string): number {
+  return Number.parseInt(name.replaceAll('-', '').slice(0, 12), 16)
 }
 
 function fileName(id: string, request: { model: string; environment: string }): string {

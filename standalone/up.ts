@@ -21,6 +21,7 @@ import { type Secret, secretFromValue } from '../shared/secret.ts'
 import { createWorkerMetrics } from '../worker/ops/worker-metrics.ts'
 import { runWorker } from '../worker/run-worker.ts'
 import { announce, tellHowToPromote } from './announce.ts'
+import { tellAtStart } from './doctor/at-start.ts'
 import { keepRedis } from './keep-redis.ts'
 import { listenProblem } from './listen-problem.ts'
 import { keepLogIns, readRelayAddress, removeRelayAddress, writeRelayAddress } from './relay-file.ts'
@@ -160,6 +161,7 @@ async function start(
   const about = { print, terminal, simulated, settings, dataDir, url: server.url, apiToken, opsPassword }
   const announcement = { ...about, dataDirIsSet: Boolean(env.DATA_DIR) }
   announce(announcement)
+  if (!simulated) void tellAtStart({ settings, redisUrl, redact, log })
   // MLflow knows no such model, and would refuse to be told of it.
   if (simulated && !settings.MLFLOW_FEEDBACK) {
     // Its timeline tells the same as its log lines, and a person reads one of them.

@@ -10,6 +10,7 @@ import { warnOfRedis } from '../worker/ops/redis-warnings.ts'
 import { createWorkerMetrics } from '../worker/ops/worker-metrics.ts'
 import { type RunningWorker, runWorker } from '../worker/run-worker.ts'
 import { addressOf } from './address-of.ts'
+import { tellAtStart } from './doctor/at-start.ts'
 
 export interface WorkOptions {
   redisUrl: string
@@ -44,6 +45,7 @@ export async function work({
     await worker.close()
     throw error
   }
+  void tellAtStart({ settings, redisUrl, redact, log })
   return {
     url: addressOf(app),
     async close(withinMs) {

@@ -6,8 +6,18 @@ import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import type { Adjustments } from '../github/client.ts'
 import type { Drop, SentWith } from './outcome.ts'
 
+/** What is sent, in this order. */
+export const INPUT_NAMES = [
+  'model_version',
+  'model_accuracy',
+  'trigger_source',
+  'promotion_id',
+  'model_name',
+  'environment',
+] as const
+
 /** `model_accuracy` is empty where the caller gave none: the input stays declared and present. */
-export function inputsFor(promotion: Promotion): Record<string, string> {
+export function inputsFor(promotion: Promotion): Record<(typeof INPUT_NAMES)[number], string> {
   return {
     model_version: promotion.version,
     model_accuracy: promotion.accuracy === undefined ? '' : String(promotion.accuracy),

@@ -2,25 +2,44 @@
 import type { Redis } from 'ioredis'
 import type { Logger } from '../../shared/logger.ts'
 
-/** What about this Redis does not keep the promises: from INFO, and from CONFIG, which managed servers refuse. */
-export async function redisWarnings(redis: Redis): Promise<string[]> {
-  const info = await redis.info()
-  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim()
-  const warnings: string[] = []
-  const policy = field('maxmemory_policy')
+export interface RedisWarning {
+  about: 'eviction' | 'persistence'
+  what: string
+  mend: string
+}
+
+/** The value of a field of INFO; undefined where it is not told. */
+export function infoField(info: string, name: string): string | undefined {
+  return new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim()
+}
+
+/** `fsync` comes from CONFIG, which managed servers refuse: undefined then. */
+export function warningsIn(info: string, fsync: string | undefined): RedisWarning[] {
+  const warnings: RedisWarning[] = []
+  const policy = infoField(info, 'maxmemory_policy')
   if (policy !== undefined && policy !== 'noeviction') {
-    warnings.push(`maxmemory-policy is ${policy}: Redis may throw promotions away; set noeviction`)
+    const what = `maxmemory-policy is ${policy}: Redis may throw promotions away`
+    warnings.push({ about: 'eviction', what, mend: 'set noeviction' })
   }
-  if (field('aof_enabled') === '0') {
-    warnings.push(
-      'the append-only file is off: a restart loses promotions; set appendonly yes and appendfsync always',
-    )
-  } else {
-    const [, fsync] = (await redis.config('GET', 'appendfsync').catch(() => [])) as string[]
-    if (fsync !== undefined && fsync !== 'always')
-      warnings.push(`appendfsync is ${fsync}: a crash loses what was accepted last; set always`)
+  if (infoField(info, 'aof_enabled') === '0') {
+    const what = 'the append-only file is off: a restart loses promotions'
+    warnings.push({ about: 'persistence', what, mend: 'set appendonly yes and appendfsync always' })
+  } else if (fsync !== undefined && fsync !== 'always') {
+    const what = `appendfsync is ${fsync}: a crash loses what was accepted last`
+    warnings.push({ about: 'persistence', what, mend: 'set always' })
   }
   return warnings
+}
+
+export async function fsyncOf(redis: Redis): Promise<string | undefined> {
+  const [, fsync] = (await redis.config('GET', 'appendfsync').catch(() => [])) as string[]
+  return fsync
+}
+
+/** What about this Redis does not keep the promises. */
+export async function redisWarnings(redis: Redis): Promise<string[]> {
+  const [info, fsync] = await Promise.all([redis.info(), fsyncOf(redis)])
+  return warningsIn(info, fsync).map(({ what, mend }) => `${what}; ${mend}`)
 }
 
 /** Says each of them in the log, as soon as Redis is there. */
