@@ -23,6 +23,7 @@ import { addDoctor } from './standalone/commands/doctor.ts'
 import { addFlush } from './standalone/commands/flush.ts'
 import { addOperate } from './standalone/commands/operate.ts'
 import { addPromote } from './standalone/commands/promote.ts'
+import { addSmokeTest } from './standalone/commands/smoke-test.ts'
 import { addToken } from './standalone/commands/token.ts'
 import { addUser } from './standalone/commands/user.ts'
 import { listenProblem } from './standalone/listen-problem.ts'
@@ -88,6 +89,7 @@ const DEPLOY_EXISTING = [
 addPromote(program, environment)
 addFlush(program, environment)
 addDoctor(program, environment)
+addSmokeTest(program, environment)
 addOperate(program, environment)
 addToken(program)
 addUser(program)

@@ -37,6 +37,7 @@ import {
 } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
 import { type Secret, secretFromFile } from '../shared/secret.ts'
+import { createSmokeTest } from '../shared/smoke-test.ts'
 import type { Tracing } from '../shared/tracing.ts'
 import { createWake } from '../shared/wake.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
@@ -106,7 +107,6 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       log,
     })
 
-  const listing = createListing({ redis })
   const desk = createDesk({ reader, listing, redis, deadLetters })
 
   const app = Fastify({
@@ -130,6 +130,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   await app.register(api, {
     prefix: '/v1',
     accept,
+    sendSmokeTest: createSmokeTest({
+      ledger,
+      enqueue: (promotion, job) => addPromotedJob(promotions, promotion, job),
+    }),
     operate: operateBy('api'),
     reader,
     ask: createAsk({ desk, listing }),

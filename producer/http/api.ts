@@ -9,6 +9,7 @@ import type { LedgerReader } from '../../shared/ledger/read.ts'
 import type { Logger } from '../../shared/logger.ts'
 import type { Operate } from '../../shared/operate.ts'
 import type { Secret } from '../../shared/secret.ts'
+import type { SendSmokeTest } from '../../shared/smoke-test.ts'
 import { createCallers } from './callers.ts'
 import { gate } from './gate.ts'
 import { listRoutes } from './list.ts'
@@ -16,10 +17,12 @@ import { operateRoutes } from './operate.ts'
 import { promoteRoutes } from './promote.ts'
 import { readRoute } from './read.ts'
 import { sendError } from './request-errors.ts'
+import { smokeTestRoute } from './smoke-test.ts'
 import type { NotFound } from './unroutable.ts'
 
 export interface ApiDeps {
   accept: Accept
+  sendSmokeTest: SendSmokeTest
   reader: Pick<LedgerReader, 'promotion' | 'timeline'>
   ask: Ask
   /** May do everything. */
@@ -47,6 +50,7 @@ export async function api(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   await gate(app, { identify: createCallers(deps), perMinute, log })
 
   await promoteRoutes(app, deps)
+  smokeTestRoute(app, deps)
   listRoutes(app, deps)
   readRoute(app, deps.reader)
   operateRoutes(app, deps)

@@ -27,6 +27,8 @@ const SEEN_MS = 24 * 3_600_000
 export const CIRCUIT_MAX_MS = 10 * 60_000
 /** So many faults in a row over a repository open its circuit. */
 const FAULTS_TO_OPEN = 3
+/** How long a smoke test that is not sent is remembered. */
+const REHEARSED_MS = 3_600_000
 /** How long an idempotency key is remembered. */
 const KEY_MS = 90 * 24 * 3_600_000
 
@@ -61,7 +63,8 @@ export interface ClaimRequest {
 }
 
 export type Claim =
-  | { kind: 'done'; state: State | 'unknown' }
+  /** `test`: it was a smoke test, which ends here. */
+  | { kind: 'done'; state: State | 'unknown'; test?: boolean }
   | { kind: 'wait'; waitMs: number; code: WaitCode; detail: string }
   | { kind: 'dead_letter'; deadLetter: number; wake?: Wake }
   | Go
@@ -300,8 +303,15 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       idempotencyKey?: string,
       /** The same id may have been accepted before, and Redis have lost that with its last second. */
       isKeptId = false,
-      /** `trace` is kept with it, so that its whole way is told as one; `by` brought it, for the timeline. */
-      { trace, by }: { trace?: TraceContext | undefined; by?: string | undefined } = {},
+      /**
+       * `trace` is kept with it, so that its whole way is told as one; `by` brought it, for the timeline; `isTest`: a
+       * smoke test, in no figure, list or news.
+       */
+      {
+        trace,
+        by,
+        isTest = false,
+      }: { trace?: TraceContext | undefined; by?: string | undefined; isTest?: boolean } = {},
     ): Promise<Accepted> {
       const { metrics, accuracy, promotedAt, ...rest } = promotion
       const kept = promotedAt === undefined ? {} : { promotedAt: Date.parse(promotedAt) }
@@ -312,7 +322,7 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
         ...(metrics ? { metrics: JSON.stringify(metrics) } : {}),
       }
       const accepted = (await run('accept', {
-        promotion: { ...record, ...figures, ...trace },
+        promotion: { ...record, ...figures, ...trace, ...(isTest && { test: 'dispatch' }) },
         idempotencyKey,
         isKeptId,
         by,
@@ -322,6 +332,17 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       })) as Accepted
       if (!(await replicated())) throw new NotReplicated()
       return accepted
+    },
+
+    /** Takes in a smoke test that a claim ends: it is never sent. */
+    async rehearse(
+      promotion: Pick<Promotion, 'id' | 'model' | 'version' | 'environment' | 'source'>,
+      by?: string,
+    ): Promise<Wake> {
+      const about = { promotion: { ...promotion, target: targetName(promotion) }, by }
+      const taken = (await run('rehearse', { ...about, keepMs: REHEARSED_MS, touch: replicas > 0 })) as Wake
+      if (!(await replicated())) throw new NotReplicated()
+      return taken
     },
 
     /** May it be sent now? Records the intent before it says `go`. */

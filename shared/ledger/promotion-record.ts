@@ -68,6 +68,8 @@ export interface Promotion {
   source: string
   rollback: boolean
   metrics?: Record<string, number>
+  /** Sent by `smoke-test`: as far as the claim and never further, or all the way. In no figure, list or news. */
+  test?: 'claim' | 'dispatch'
   /** Place in its target's order, from 1. */
   seq: number
   /** Version that was live when it was accepted; '' for the first of its target. */
@@ -130,6 +132,7 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     source: text('source'),
     rollback: text('rollback') === '1',
     ...optional('metrics', (value) => JSON.parse(value) as Record<string, number>),
+    ...optional('test', (value) => value as NonNullable<Promotion['test']>),
     seq: number('seq'),
     liveBefore: text('liveBefore'),
     reason: text('reason'),

@@ -8,6 +8,7 @@ import type { Redis } from 'ioredis'
 
 export type ScriptName =
   | 'accept'
+  | 'rehearse'
   | 'claim'
   | 'outcome'
   | 'resolve'
@@ -36,7 +37,7 @@ interface Script {
 }
 
 /** What takes a new promotion in or begins an attempt; everything else must work when Redis's memory is full. */
-const BEGINNINGS: readonly ScriptName[] = ['accept', 'claim', 'rollback']
+const BEGINNINGS: readonly ScriptName[] = ['accept', 'rehearse', 'claim', 'rollback']
 
 /** The text of one script by its file's name. Others than the files' own are for tests that take a guard out. */
 export type ReadScript = (name: ScriptName | 'prelude') => string

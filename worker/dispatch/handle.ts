@@ -86,7 +86,8 @@ export function createHandle(deps: HandleDeps): Handle {
     const claim: Claim = await ledger.claim({ id, token: deps.token(), worker, ...claimTerms() })
     switch (claim.kind) {
       case 'done':
-        if (claim.state === 'skipped')
+        if (claim.test) log.info({ promotionId: id }, 'A smoke test came as far as the claim: it is not sent')
+        else if (claim.state === 'skipped')
           log.warn({ promotionId: id, reason: 'ENABLE_CD_TRIGGER is off' }, NOT_TRIGGERED)
         return { kind: 'complete', note: `nothing to do: ${claim.state}` }
       case 'wait':
@@ -147,6 +148,7 @@ export function createHandle(deps: HandleDeps): Handle {
     const recorded = await ledger.recordOutcome(end)
     const endedAt = deps.now()
     const requestId = requestIdOf(answer)
+    if (!promotion.test) observe(outcome, recorded)
     tell(about, outcome, recorded, { status, tookMs: endedAt - startedAt, requestId })
     deps.tracing?.dispatch({
       promotion,
@@ -170,10 +172,13 @@ export function createHandle(deps: HandleDeps): Handle {
     return 'waitMs' in recorded ? { kind: 'wait', waitMs: recorded.waitMs, note } : { kind: 'complete', note }
   }
 
+  function observe(outcome: Outcome, recorded: Recorded) {
+    const waitedMs = waitedOf(recorded)
+    deps.observe({ outcome: outcome.kind, ...(waitedMs === undefined ? {} : { waitedMs }) })
+  }
+
   /** One wide line an attempt, with everything that ops ask for. */
   function tell(about: object, outcome: Outcome, recorded: Recorded, call: object) {
-    const waitedMs = recorded.kind === 'track' ? recorded.waitedMs : undefined
-    deps.observe({ outcome: outcome.kind, ...(waitedMs === undefined ? {} : { waitedMs }) })
     const { kind: result, ...detail } = outcome
     const line = {
       ...about,
@@ -182,7 +187,7 @@ export function createHandle(deps: HandleDeps): Handle {
       ...detail,
       next: recorded.kind,
       ...waitOf(recorded),
-      waitedMs,
+      waitedMs: waitedOf(recorded),
     }
     if (recorded.kind === 'track') log.info(line, TRIGGERED)
     else if (recorded.kind === 'superseded')
@@ -212,6 +217,10 @@ const NOT_REPLICATED: DispatchAnswer = {
   kind: 'not_sent',
   code: 'NOT_REPLICATED',
   message: 'not enough replicas of Redis acknowledged the intent',
+}
+
+function waitedOf(recorded: Recorded): number | undefined {
+  return recorded.kind === 'track' ? recorded.waitedMs : undefined
 }
 
 function waitOf(recorded: Recorded): { waitMs?: number } {

@@ -97,7 +97,7 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
     const finished = await ledger.finish({ ...end, ...(rollsBack && { rollbackId: rollbackIdOf(end.id) }) })
     if (finished.finished) {
       const left = deps.withoutApproval ? (finished.waitedMs ?? 0) : 0
-      observe(end, { ...finished, sinceAcceptedMs: finished.sinceAcceptedMs - left })
+      if (!promotion.test) observe(end, { ...finished, sinceAcceptedMs: finished.sinceAcceptedMs - left })
       tell(promotion, end, finished)
       trace(promotion, end, finished)
     }

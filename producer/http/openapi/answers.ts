@@ -21,6 +21,12 @@ export const takenSchema = z.object({
   live: z.string().nullable().describe('Version that was live when it was accepted'),
 })
 
+export const smokeTestSentSchema = z.object({
+  id: id(),
+  acceptMs: z.int().describe('Milliseconds until the ledger had it,'),
+  queueMs: z.int().describe('and from then until its job was in the queue'),
+})
+
 export const batchAnswerSchema = z.object({
   results: z.array(
     z.discriminatedUnion('status', [

@@ -23,7 +23,15 @@ export interface Operation {
   name: string
   method: 'get' | 'post'
   path: string
-  group: 'Promotions' | 'Targets' | 'Dead letters' | 'Figures' | 'Webhooks' | 'Health' | 'This description'
+  group:
+    | 'Promotions'
+    | 'Smoke tests'
+    | 'Targets'
+    | 'Dead letters'
+    | 'Figures'
+    | 'Webhooks'
+    | 'Health'
+    | 'This description'
   summary: string
   more?: string
   /** Of the token that is asked for; none: no token is. */

@@ -14,6 +14,7 @@ import {
   rollbackSchema,
 } from '../../../shared/operate.ts'
 import { idempotencyKeySchema, promotionRequestSchema } from '../../../shared/promotion.ts'
+import { smokeTestSchema } from '../../../shared/smoke-test.ts'
 import * as views from '../../../shared/view-schemas.ts'
 import { batchSchema } from '../batch.ts'
 import { CLOUD_EVENT, cloudEventSchema } from '../cloud-event.ts'
@@ -45,6 +46,8 @@ export const SCHEMAS = {
   Circuits: views.circuitsSchema,
   Stats: views.statsSchema,
   Found: views.searchSchema,
+  SmokeTest: smokeTestSchema,
+  SmokeTestSent: answers.smokeTestSentSchema,
   Order: orderSchema,
   RollbackOrder: rollbackSchema,
   DeadLetterOrder: letterSchema.omit({ id: true }),
@@ -141,6 +144,23 @@ const PROMOTIONS: Operation[] = [
     scope: 'read',
     query: searchQuerySchema,
     answers: { 200: { what: 'What was found', schema: SCHEMAS.Found }, 400: WRONG },
+  }),
+]
+
+const SMOKE_TESTS: Operation[] = [
+  ofApi({
+    name: 'sendSmokeTest',
+    method: 'post',
+    path: '/v1/smoke-tests',
+    group: 'Smoke tests',
+    summary: 'Send a promotion that is a test',
+    more: 'It goes as far as a worker and is not sent; its timeline, at `/v1/promotions/{id}` for an hour, tells how long each step took. With `dispatch` it starts a run of the CD workflow, with `smoke_test` as `trigger_source`. It is in no figure, no list and no news.',
+    scope: 'promote',
+    takes: { [JSON_TYPE]: SCHEMAS.SmokeTest },
+    answers: {
+      202: { what: 'It is on its way', schema: SCHEMAS.SmokeTestSent, headers: ['Location'] },
+      400: WRONG,
+    },
   }),
 ]
 
@@ -387,6 +407,7 @@ const HEALTH: Operation[] = [
 
 export const OPERATIONS: readonly Operation[] = [
   ...PROMOTIONS,
+  ...SMOKE_TESTS,
   ...TARGETS,
   ...DEAD_LETTERS,
   ...WEBHOOKS,

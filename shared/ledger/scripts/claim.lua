@@ -1,8 +1,11 @@
 -- claim: may this promotion be sent now? Records the intent and marks its target in flight before anything is.
 -- arg: id, token (one a claim), worker, enabled, repository, workflow, slotMs (1 / rate), uncertainMs (after the
 --      intent, an attempt that has told nothing may still be under way for this long), recheckMs, maxClaims, touch (see prelude)
--- answers {kind = done, state} | {kind = wait, waitMs, code, detail} | {kind = dead_letter, deadLetter, wake} |
+-- answers {kind = done, state, test (it was a smoke test, which ends here)} | {kind = wait, waitMs, code, detail} | {kind = dead_letter, deadLetter, wake} |
 --         {kind = go, attempt, spent, promotion, refused}
+-- A smoke test that no worker has sent until then is not sent any more: whoever sent it has gone.
+local TEST_MS = 10 * 60000
+
 local p = promotion(arg.id)
 if not p then return cjson.encode({ kind = 'done', state = 'unknown' }) end
 local scope = arg.repository .. '/' .. arg.workflow
@@ -37,6 +40,20 @@ if p.state == 'dispatching' then
 end
 if p.state ~= 'accepted' then return cjson.encode({ kind = 'done', state = p.state }) end
 
+-- A smoke test that is not to be sent ends here, before anything else could become of it. What a promotion would meet
+-- is told with it.
+if p.test == 'claim' then
+  local meets = not arg.enabled and 'ENABLE_CD_TRIGGER is off: promotions are skipped' or nil
+  for _, name in ipairs({ arg.repository, scope }) do
+    local c = circuit(name)
+    if c then meets = 'promotions wait: ' .. name .. ': ' .. c.detail end
+  end
+  local reason = 'a smoke test, which is not sent'
+  update(p, { state = 'skipped', since = now, endedAt = now, worker = arg.worker, reason = reason })
+  note(p, 'skipped', { reason = reason, worker = arg.worker, meets = meets })
+  return cjson.encode({ kind = 'done', state = 'skipped', test = true })
+end
+
 local t = target(p.target)
 if t.pending ~= p.id then
   if not maybe_sent(p) then
@@ -49,11 +66,12 @@ if t.pending ~= p.id then
   if (p.doubt or '') == '' then doubt(p, 'epoch') end
   return wait('resolving', arg.recheckMs)
 end
-if not arg.enabled and not maybe_sent(p) then
-  move(p, 'skipped', { reason = 'trigger disabled (ENABLE_CD_TRIGGER)' })
+local given_up = is_test(p) and now - tonumber(p.acceptedAt) > TEST_MS
+if (not arg.enabled or given_up) and not maybe_sent(p) then
+  move(p, 'skipped', { reason = given_up and 'a smoke test that nobody waits for' or 'trigger disabled (ENABLE_CD_TRIGGER)' })
   note(p, 'skipped', { reason = p.reason })
   set(key('target', p.target), { pending = '' })
-  return cjson.encode({ kind = 'done', state = 'skipped' })
+  return cjson.encode({ kind = 'done', state = 'skipped', test = is_test(p) or nil })
 end
 local hold = hold_of(p.target)
 if hold and hold.passes ~= p.id and (hold.kind == 'person' or blocks(hold, p.version)) then
