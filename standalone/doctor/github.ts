@@ -153,7 +153,11 @@ function judgePermissions(
   const scopes = headers['x-oauth-scopes']
   if (!ofApp && scopes !== undefined)
     return judgeScopes(scopes, (body as { private?: unknown } | null)?.private === true)
-  if ((dispatched ?? 0) > 0) return ok('permissions', `GitHub took ${dispatched} dispatches within a day`)
+  if ((dispatched ?? 0) > 0)
+    return ok(
+      'permissions',
+      `GitHub took ${dispatched} ${dispatched === 1 ? 'dispatch' : 'dispatches'} within a day`,
+    )
   return unknown(
     'permissions',
     'whether Actions: write is there GitHub tells at a dispatch only, and none went through within a day: promotion-relay smoke-test --dispatch shows it',

@@ -154,13 +154,13 @@ export async function checkServer(url: string, asked: boolean, timeoutMs: number
       )
     return fault('server', `what answers at ${url} is no relay`, 'correct --url or PORT')
   } catch (error) {
-    const { cause, name } = error as { cause?: { code?: unknown }; name?: string }
+    const { cause, name } = error as { cause?: { code?: unknown; message?: string }; name?: string }
     const code =
       name === 'TimeoutError'
         ? 'no answer in time'
         : typeof cause?.code === 'string'
           ? cause.code
-          : 'no relay'
+          : (cause?.message ?? 'no relay')
     if (!asked) return unknown('server', `none answers at ${url} (${code}); name another one with --url`)
     return fault(
       'server',

@@ -22,7 +22,7 @@ export interface WorkflowText {
 export function readWorkflowText(text: string): WorkflowText | string {
   let file: unknown
   try {
-    file = parse(text, { logLevel: 'silent', maxAliasCount: 100 })
+    file = parse(text, { logLevel: 'error', maxAliasCount: 100 })
   } catch (error) {
     return (error as Error).message.split('\n')[0] ?? 'it is no YAML'
   }
