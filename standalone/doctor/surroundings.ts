@@ -75,7 +75,7 @@ export async function checkMlflow(settings: Settings, timeoutMs: number): Promis
       ? ', its webhooks are taken'
       : `, looked at every ${settings.REGISTRY_INTERVAL_SECONDS} s`
   try {
-    await call('GET', 'registered-models/search', { max_results: '1' })
+    await call('registered-models/search', { max_results: '1' })
     return ok('MLflow', `${uri} answers; ${what}${hook}`)
   } catch (error) {
     const status = error instanceof MlflowFault ? error.status : 0
