@@ -73,6 +73,10 @@ test('the quick start leads to versions that are live', async () => {
   })
   expect(relay.stdout).toContain('it dispatches cd_pipeline.yml in acme/models')
 
+  const looked = await shell(blockOf('docs/QUICK_START_CT_CD.md', 'doctor'), here)
+  expect(looked).toMatch(/ok +repository +acme\/models can be read/)
+  expect(looked).not.toMatch(/^ {2}(fault|warning)/m)
+
   const promoted = await shell(blockOf('docs/QUICK_START_CT_CD.md', 'promote'), here)
   expect(promoted).toMatch(/ended: deployed\n$/)
   const posted = JSON.parse(await shell(blockOf('docs/QUICK_START_CT_CD.md', 'http'), here))

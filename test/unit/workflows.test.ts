@@ -5,6 +5,7 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadSettings } from '../../shared/config.ts'
 import { promotionFrom } from '../../shared/ledger/promotion-record.ts'
+import { SMOKE_TEST } from '../../shared/smoke-test.ts'
 import { inputsFor } from '../../worker/dispatch/inputs.ts'
 import { OPTIONAL_INPUTS } from '../../worker/dispatch/outcome.ts'
 import { ROOT } from '../support/up.ts'
@@ -60,6 +61,13 @@ describe('the CD workflow', () => {
   test('begins with the step that ends a second run, and everything waits for it', () => {
     expect(cd.jobs.once?.steps[0]?.name).toBe('End here if an older run carries the same promotion')
     expect(Object.values(cd.jobs).map(({ needs }) => needs)).toEqual([undefined, 'once', 'image'])
+  })
+
+  test('builds and deploys nothing for a smoke test', () => {
+    expect(workflowText('cd_pipeline.yml')).toMatch(
+      /^ {2}image:\n[\s\S]*? {4}if: inputs\.trigger_source != 'smoke_test'$/m,
+    )
+    expect(SMOKE_TEST.source).toBe('smoke_test')
   })
 
   test('deploys one at a time for a model and environment, and cancels none that runs', () => {
