@@ -18,7 +18,9 @@ const TOLD_ALREADY: readonly string[] = ['Redis eviction', 'Redis persistence']
 /** Beside the start, which does not wait for it; never throws. */
 export async function tellAtStart({ settings, redisUrl, redact, log }: AtStartOptions): Promise<void> {
   try {
-    const groups = await diagnose({ settings, redisUrl, workers: false, redact })
+    // A relay that is switched off asks nothing of GitHub.
+    const github = settings.ENABLE_CD_TRIGGER
+    const groups = await diagnose({ settings, redisUrl, workers: false, github, redact })
     const findings = groups.flatMap((group) => group.findings)
     for (const { name: check, status, detail, mend } of findings) {
       if (TOLD_ALREADY.includes(check)) continue

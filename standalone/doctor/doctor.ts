@@ -37,6 +37,8 @@ export interface DoctorOptions {
   server?: { url: string; asked: boolean }
   /** Whether a worker is to be seen; not while one starts. */
   workers: boolean
+  /** Whether GitHub may be asked; true by default. */
+  github?: boolean
   redact: Redactor
   log?: Logger
   now?(): number
@@ -124,12 +126,13 @@ type GithubLook =
   | { kind: 'asked'; about: Omit<RepositoryFacts, 'dispatched'>; workflow?: WorkflowFacts }
 
 async function lookAtGithub(
-  { settings, redact, log = silentLogger }: DoctorOptions,
+  { settings, github: mayAsk = true, redact, log = silentLogger }: DoctorOptions,
   now: () => number,
   withinMs: number,
 ): Promise<GithubLook> {
   const { GITHUB_REPO_OWNER: owner, GITHUB_REPO_NAME: name } = settings
   const { CD_WORKFLOW_NAME: workflow, CD_WORKFLOW_REF: ref, GITHUB_API_URL: baseUrl } = settings
+  if (!mayAsk) return { kind: 'not asked', why: 'ENABLE_CD_TRIGGER is off' }
   const missing = missingOf(settings)
   if (missing.length > 0 || !owner || !name)
     return { kind: 'not asked', why: `${missing.join(', ')} not set` }

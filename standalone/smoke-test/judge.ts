@@ -1,6 +1,6 @@
 /** Where a smoke test stands: through, stopped by something, or still on its way. */
 import { explain } from '../../shared/explain.ts'
-import { type Promotion, STOPPED } from '../../shared/ledger/promotion-record.ts'
+import { type Promotion, STOPPED, type TimelineEntry } from '../../shared/ledger/promotion-record.ts'
 import { isNamed, type Seen, stepsIn } from './steps.ts'
 
 export type Standing =
@@ -37,9 +37,21 @@ export function judge(seen: Seen, { dispatch, wait }: Asked): Standing {
       mend,
     }
   }
+  if (isStuck(timeline.at(-1))) {
+    const why = `it waits until that is mended, ten minutes at the most: ${wordsOf(promotion)}`
+    return { kind: 'stopped', why, mend: DOCTOR }
+  }
   if (!wait && isNamed(seen)) return { kind: 'through', words: 'It came through: its run is on its way.' }
   return { kind: 'under way' }
 }
+
+/** Nothing but a person, or time at GitHub, brings it on. */
+function isStuck(last: TimelineEntry | undefined): boolean {
+  if (last?.what === 'waiting') return last.code === 'circuit' || last.code === 'held'
+  return last?.what === 'outcome' && CIRCUIT_OUTCOMES.includes(String(last.outcome))
+}
+
+const CIRCUIT_OUTCOMES: readonly string[] = ['repository_fault', 'workflow_fault', 'throttled']
 
 /** @param workers at work; undefined where that can't be asked */
 export function judgeLate(seen: Seen | undefined, seconds: number, workers: number | undefined): Standing {

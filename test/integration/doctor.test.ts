@@ -274,17 +274,22 @@ describe("a worker's short form", () => {
     const destination = { write: (line: string) => void lines.push(JSON.parse(line)) }
     await tellAtStart({ ...here, log: createLogger({ level: 'info', redact: here.redact, destination }) })
     onlyReads(here.simulator)
-    return lines
+    return { lines, simulator: here.simulator }
   }
 
   test('is one line where all is well', async () => {
-    const lines = await toldAtStart({})
+    const { lines } = await toldAtStart({})
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatchObject({ level: 'info', faults: 0, warnings: 0 })
   })
 
+  test('asks GitHub nothing where the trigger is off', async () => {
+    const { lines, simulator } = await toldAtStart({ env: { ENABLE_CD_TRIGGER: 'false' } })
+    expect([lines.map(({ check }) => check), simulator.log]).toEqual([['dispatching', undefined], []])
+  })
+
   test('has a line for each warning and fault beside', async () => {
-    const lines = await toldAtStart({
+    const { lines } = await toldAtStart({
       simulator: { archived: true, workflows: [{ file: 'cd_pipeline.yml', runName: false }] },
     })
     expect(lines.map(({ level, check }) => `${level} ${check ?? ''}`.trim())).toEqual([

@@ -139,6 +139,7 @@ test.each(['kill', 'stop'] as const)(
     const bodies: Record<string, unknown> = {
       '/v1/promotions': V5,
       '/v1/promotions:batch': { promotions: [V5, V5, V5] },
+      '/v1/smoke-tests': {},
       '/v1/webhooks/github': event,
       '/v1/webhooks/mlflow': hint.body,
     }
