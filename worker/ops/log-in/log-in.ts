@@ -68,15 +68,20 @@ export function createLogIn(deps: LogInDeps): LogIn {
       const seconds = attempts.take(key)
       if (seconds !== undefined) return { kind: 'too_many', seconds }
     }
+    const giveBack = () => {
+      for (const [attempts, key] of counted) attempts.giveBack(key)
+    }
     try {
       const known = await people.check(name, password)
       if (!known) {
         await refused(request, name)
         return { kind: 'unknown' }
       }
-      for (const [attempts, key] of counted) attempts.giveBack(key)
+      giveBack()
       return { kind: 'known', known }
     } catch (error) {
+      // Nobody has looked at the password.
+      giveBack()
       if (error instanceof Crowded) return { kind: 'too_many', seconds: CROWDED_S }
       throw error
     }
