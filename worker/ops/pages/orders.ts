@@ -9,12 +9,17 @@ import { setFlash } from './flash.ts'
 export function orderRoutes(app: FastifyInstance, { operate }: { operate: Operate }): void {
   takeForms(app)
 
-  for (const order of ['hold', 'release', 'rollback'] as const) {
+  for (const order of ['hold', 'release'] as const) {
     app.post(`/targets/${order}`, async (request: Sent, reply) => {
-      const { model, environment, to } = fieldsOf(request)
-      return answer(request, reply, await operate[order]({ model, environment, to, ...signature(request) }))
+      const { model, environment } = fieldsOf(request)
+      return answer(request, reply, await operate[order]({ model, environment, ...signature(request) }))
     })
   }
+
+  app.post('/targets/rollback', async (request: Sent, reply) => {
+    const { model, environment, to } = fieldsOf(request)
+    return answer(request, reply, await operate.rollback({ model, environment, to, ...signature(request) }))
+  })
 
   for (const order of ['redrive', 'discard'] as const) {
     app.post(`/promotions/:id/${order}`, async (request: Sent, reply) => {
