@@ -19,13 +19,18 @@ import {
   required,
   settingsOrExit,
 } from './standalone/command-line.ts'
+import { addDeadLetters } from './standalone/commands/dead-letters.ts'
 import { addDoctor } from './standalone/commands/doctor.ts'
+import { addExplain } from './standalone/commands/explain.ts'
+import { addFigures } from './standalone/commands/figures.ts'
 import { addFlush } from './standalone/commands/flush.ts'
+import { addList } from './standalone/commands/list.ts'
 import { addOperate } from './standalone/commands/operate.ts'
 import { addPromote } from './standalone/commands/promote.ts'
 import { addSmokeTest } from './standalone/commands/smoke-test.ts'
 import { addToken } from './standalone/commands/token.ts'
 import { addUser } from './standalone/commands/user.ts'
+import { addWatch } from './standalone/commands/watch.ts'
 import { listenProblem } from './standalone/listen-problem.ts'
 import { watchParent } from './standalone/parent-watch.ts'
 import type { RunningServer } from './standalone/serve.ts'
@@ -90,7 +95,12 @@ addPromote(program, environment)
 addFlush(program, environment)
 addDoctor(program, environment)
 addSmokeTest(program, environment)
+addExplain(program, environment)
+addList(program, environment)
+addDeadLetters(program, environment)
 addOperate(program, environment)
+addFigures(program, environment)
+addWatch(program, environment, onStop)
 addToken(program)
 addUser(program)
 

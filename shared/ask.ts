@@ -47,7 +47,7 @@ export const lettersQuerySchema = targetsQuerySchema.extend({
 })
 
 export const searchQuerySchema = z.strictObject({
-  text: text(200).describe(
+  text: text(250).describe(
     'The id of a promotion or 8 and more characters of its beginning, the number of a run, a model or a part of its name, a version',
   ),
 })

@@ -1,8 +1,10 @@
 /** Ops at the command line: their orders, straight in Redis or through the relay's server. */
 import type { Operate, Operated } from '../shared/operate.ts'
 import type { Whereabouts } from './commands/find-relay.ts'
+import { type Away, askRedis } from './near-redis.ts'
+import { callRelay } from './reader.ts'
 
-export type OperatedFar = Operated | { kind: 'unavailable'; text: string }
+export type OperatedFar = Operated | Away
 
 export type Order = keyof Operate
 
@@ -11,9 +13,6 @@ export interface Operator {
   close(): Promise<void>
 }
 
-/** For one call, ms. */
-const WITHIN_MS = 5_000
-
 export async function findOperator(place: Whereabouts): Promise<Operator> {
   return 'redisUrl' in place ? inRedis(place) : overHttp(place)
 }
@@ -21,6 +20,7 @@ export async function findOperator(place: Whereabouts): Promise<Operator> {
 async function inRedis({ redisUrl, replicas }: { redisUrl: string; replicas: number }): Promise<Operator> {
   const [
     { createLedger },
+    { createAudit },
     { createCircuits },
     { createLedgerReader },
     queues,
@@ -30,6 +30,7 @@ async function inRedis({ redisUrl, replicas }: { redisUrl: string; replicas: num
     { silentLogger: log },
   ] = await Promise.all([
     import('../shared/ledger/ledger.ts'),
+    import('../shared/ledger/audit.ts'),
     import('../shared/ledger/circuits.ts'),
     import('../shared/ledger/read.ts'),
     import('../shared/queues.ts'),
@@ -42,31 +43,18 @@ async function inRedis({ redisUrl, replicas }: { redisUrl: string; replicas: num
   const queue = queues.createQueue(queues.PROMOTIONS, redis)
   queue.on('error', () => {})
   const reader = createLedgerReader({ redis })
+  const audit = createAudit({ redis })
   const operate = createOperate({
     ledger: createLedger({ redis, replicas }),
     circuits: createCircuits({ redis }),
     promotion: reader.promotion,
     wake: wake.createWake({ reader, queue }),
-    note: async () => {},
+    note: (deed) => audit.note({ ...deed, via: 'cli' }),
     log,
   })
 
   return {
-    async give(order, request) {
-      try {
-        await within(
-          WITHIN_MS,
-          redis.status === 'ready'
-            ? Promise.resolve()
-            : new Promise<void>((ready) => redis.once('ready', ready)),
-        )
-        return await within(WITHIN_MS, operate[order](request))
-      } catch (error) {
-        const { code } = error as { code?: unknown }
-        const why = typeof code === 'string' ? code : 'no answer'
-        return { kind: 'unavailable', text: `Redis can't be reached (${why})` }
-      }
-    },
+    give: (order, request) => askRedis(redis, () => operate[order](request)),
     async close() {
       await queue.close().catch(() => {})
       redis.disconnect()
@@ -79,11 +67,10 @@ async function overHttp({ url, token }: { url: string; token: string }): Promise
     async give(order, { id, ...body }) {
       const path = PATHS[order].replace('{id}', encodeURIComponent(String(id)))
       try {
-        const response = await fetch(`${url}/v1/${path}`, {
+        const response = await callRelay(`${url}/v1/${path}`, token, {
           method: 'POST',
-          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          headers: { 'content-type': 'application/json' },
           body: JSON.stringify(body),
-          signal: AbortSignal.timeout(WITHIN_MS),
         })
         // biome-ignore lint/suspicious/noExplicitAny: the relay's own answer
         return operatedBy(response.status, (await response.json()) as any)
@@ -119,12 +106,4 @@ function operatedBy(status: number, body: any): OperatedFar {
       ...(detail && { hint: detail.replace(/\.$/, '') }),
     }
   return { kind: 'unavailable', text: `the relay refused: ${[title, detail].filter(Boolean).join('. ')}` }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const late = AbortSignal.timeout(ms)
-  return Promise.race([
-    work,
-    new Promise<never>((_, reject) => late.addEventListener('abort', () => reject(new Error('no answer')))),
-  ])
 }

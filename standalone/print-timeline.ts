@@ -38,7 +38,7 @@ export async function printTimeline({
   return 'timeout'
 }
 
-function lineFor(entry: TimelineEntry, startedAt: number): string {
+export function lineFor(entry: TimelineEntry, startedAt: number): string {
   // The reader's own clock, as in the log lines beside it.
   const clock = new Date(entry.at).toTimeString().slice(0, 8)
   const since = `+${((entry.at - startedAt) / 1000).toFixed(1)} s`
