@@ -29,7 +29,7 @@ const STATE: Column<Listed> = {
 const REASON: Column<Listed> = {
   head: 'reason',
   of: ({ reason }) => reason.replace(/^(nothing was started|waiting): /, ''),
-  least: 20,
+  least: 16,
 }
 
 export function promotionColumns(terminal: Terminal, nowMs: number): Column<Listed>[] {

@@ -128,14 +128,18 @@ export function tableOf<T>(rows: readonly T[], columns: readonly Column<T>[], te
   ]
 }
 
-/** Takes from the widest that may be cut, until all fits or nothing may be cut any more. */
-function fit(used: { column: { head: string; least?: number }; width: number }[], width: number): void {
-  const total = () => used.reduce((sum, one) => sum + one.width + 2, -2)
-  for (let over = total() - width; over > 0; over--) {
-    const [widest] = used
-      .filter(({ column, width: wide }) => wide > (column.least ?? wide))
-      .sort((a, b) => b.width - a.width)
-    if (!widest) return
-    widest.width--
+/** Takes from the widest that may be cut; where nothing may be any more, from those below their least. */
+function fit(used: { column: { least?: number }; width: number }[], width: number): void {
+  const over = () => used.reduce((sum, one) => sum + one.width + 2, -2) - width
+  for (const share of [1, 0]) {
+    while (over() > 0) {
+      const [widest] = used
+        .filter(
+          ({ column: { least }, width: wide }) => least !== undefined && wide > Math.max(3, least * share),
+        )
+        .sort((a, b) => b.width - a.width)
+      if (!widest) break
+      widest.width--
+    }
   }
 }

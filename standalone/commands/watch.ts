@@ -140,7 +140,7 @@ function showInPlace(stopping: AbortSignal): Show {
       '',
       ...(frame ? linesOf(frame, terminal) : []),
     ]
-    stdout.write(`\u001b[H${fitting(lines, stdout.rows || 24).join('\u001b[K\r\n')}\u001b[K\u001b[J`)
+    stdout.write(`\u001b[H${screenOf(lines, stdout.rows || 24)}`)
   }
   stdout.on('resize', draw)
   return (seen) => {
@@ -150,10 +150,12 @@ function showInPlace(stopping: AbortSignal): Show {
   }
 }
 
-/** Whatever the terminal has no room for is counted. */
-function fitting(lines: readonly string[], rows: number): string[] {
-  if (lines.length <= rows) return [...lines]
-  return [...lines.slice(0, rows - 1), `… and ${lines.length - rows + 1} more lines`]
+/** Every row anew; whatever the terminal has no room for is counted. Cleared first: what is full has no room behind it. */
+function screenOf(lines: readonly string[], rows: number): string {
+  const left = lines.length - rows
+  const shown = left > 0 ? [...lines.slice(0, rows - 1), `… and ${left + 1} more lines`] : lines
+  const screen = Array.from({ length: rows }, (_, i) => `\u001b[2K${shown[i] ?? ''}`)
+  return screen.join('\r\n')
 }
 
 /** A block for each change; ages alone are none. */
