@@ -108,7 +108,7 @@ const NEEDING = OPERATIONS.filter(({ answers }) => 503 in answers).map(
   ({ method, path }) => [method.toUpperCase(), path] as const,
 )
 /** What a route asks for in its query. */
-const WHERE: Record<string, string> = { '/v1/search': '/v1/search?q=fraud-detector' }
+const WHERE: Record<string, string> = { '/v1/search': '/v1/search?text=fraud-detector' }
 const ID = '01a2079d-cf6c-7585-a09d-988039c18c8d'
 
 test.each(['kill', 'stop'] as const)(

@@ -17,7 +17,7 @@ nav ul { list-style: none; margin: 0 0 1rem; padding: 0 } nav li { margin: .25re
 main { padding: 1.5rem 2.5rem 6rem; max-width: 62rem }
 h1 { margin: 0 } h2 { margin: 3rem 0 0; padding-bottom: .3rem; border-bottom: 1px solid var(--line) }
 h3 { margin: 2.2rem 0 .3rem; font-size: 1.05rem } h4 { margin: 1.1rem 0 .3rem; font-size: .9rem; color: var(--dim) }
-a { color: var(--link); text-decoration: none } a:hover { text-decoration: underline }
+a { color: var(--link); text-decoration: none } a:hover, main a { text-decoration: underline }
 code, pre { font: 13px/1.5 ui-monospace, monospace; background: var(--soft); border-radius: 4px }
 code { padding: .1em .3em; overflow-wrap: anywhere } pre { padding: .8rem 1rem; overflow: auto; border: 1px solid var(--line) }
 table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 600; color: var(--dim) }
@@ -26,7 +26,8 @@ td:first-child { white-space: nowrap; width: 13rem } td:last-child { width: 30% 
   font-size: 12px } .method { display: inline-block; min-width: 3.2em; text-align: center; border-radius: 4px; padding: 0 .4em;
   font: 600 12px/1.7 ui-monospace, monospace; color: #fff } .get { background: #2463a8 } .post { background: #2b7a3d }
 .scope { float: right; font-size: 13px; font-weight: 400; color: var(--dim) }
-@media (max-width: 60rem) { body { grid-template-columns: minmax(0, 1fr) } nav { position: static; height: auto } main { padding: 1.5rem } }
+@media (max-width: 60rem) { body { grid-template-columns: minmax(0, 1fr) } nav { position: static; height: auto } main { padding: 1.5rem }
+  td:first-child { white-space: normal; width: auto } td, h3 { overflow-wrap: anywhere } }
 `
 
 /** To be sent with the page. */
@@ -59,7 +60,7 @@ ${info.description
   .map((paragraph) => `<p>${prose(paragraph)}</p>`)
   .join('\n')}
 <p>The same for machines: <a href="/openapi.json">openapi.json</a>. A bearer token goes with each request that names a scope:</p>
-<pre>${escaped(EXAMPLE)}</pre>
+<pre tabindex="0">${escaped(EXAMPLE)}</pre>
 ${groups.map(({ name, members }) => `<h2>${escaped(name)}</h2>${members.map(section).join('\n')}`).join('\n')}
 <h2>Schemas</h2>
 ${schemas.map(([name, schema]) => `<h3 id="${name}">${name}</h3>${fieldsOf(schema)}`).join('\n')}

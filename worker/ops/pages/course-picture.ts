@@ -24,7 +24,7 @@ export function coursePicture(course: readonly Stretch[]): Html | false {
   const words = course
     .map(({ label, from: begin, to: end }) => `${label}, ${inWords(end - begin)}`)
     .join('; ')
-  return html`<div class="course"><svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="What it went through: ${words}">
+  return html`<div class="course" role="group" aria-label="Course" tabindex="0"><svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="What it went through: ${words}">
 ${ticks(to - from).map((after) => {
   const place = x(from + after).toFixed(1)
   return html`<line class="grid" x1="${place}" y1="${TOP - 4}" x2="${place}" y2="${height}"/><text x="${place}" y="12" text-anchor="middle">${after === 0 ? 'accepted' : `+${inWords(after)}`}</text>`

@@ -11,8 +11,8 @@ export interface PageAbout {
   /** What was looked for, put back into the field. */
   query?: string
   simulated: boolean
-  /** It is read anew when something has changed. */
-  live?: boolean
+  /** The digest of what it shows: it is read anew when that has changed. */
+  live?: string
 }
 
 const MENU = [
@@ -37,7 +37,7 @@ export const PAGE_SECURITY = [
 ].join('; ')
 
 export function page(about: PageAbout, main: Html): string {
-  const { title, person, here, query = '', simulated, live = false } = about
+  const { title, person, here, query = '', simulated, live } = about
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -55,7 +55,7 @@ ${simulated && html`<p class="simulated" role="note"><strong>SIMULATED</strong> 
 <a class="brand" href="/">promotion-relay</a>
 ${person && menu(person, here, query)}
 </header>
-<main id="main" tabindex="-1">
+<main id="main" tabindex="-1"${live && html` data-seen="${live}"`}>
 ${main}
 </main>
 ${live && html`<p class="live" id="live" role="status"></p>`}

@@ -10,13 +10,17 @@ import { nextPage } from '../log-in/next-page.ts'
 const LOOK_EVERY_MS = 1_000
 /** Proxies cut off what is silent. */
 const SIGN_OF_LIFE_MS = 20_000
-/** Pages that are looked at by all, and windows of one person. */
+/** Somebody may have logged out meanwhile. */
+const LONGEST_MS = 5 * 60_000
 const MOST_PAGES = 200
-const MOST_STREAMS = 500
+/** Windows on one page. */
+const MOST_STREAMS = 100
 
 interface Watched {
-  streams: Set<FastifyReply['raw']>
-  seen?: string
+  /** Of who looked at it first. */
+  request: FastifyRequest
+  /** By what each of them has seen. */
+  streams: Map<FastifyReply['raw'], string>
 }
 
 export interface LiveDeps {
@@ -24,21 +28,26 @@ export interface LiveDeps {
   dataOf(path: string, request: FastifyRequest): Promise<unknown>
 }
 
+/** Of what a page shows: it goes with the page, and comes back with whoever follows it. */
+export function digestOf(data: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(data) ?? '')
+    .digest('base64url')
+    .slice(0, 16)
+}
+
 export function liveRoute(app: FastifyInstance, { dataOf }: LiveDeps): void {
-  const watched = new Map<string, Watched & { request: FastifyRequest }>()
-  let streams = 0
+  const watched = new Map<string, Watched>()
   let timer: NodeJS.Timeout | undefined
   let ended = false
 
-  async function look(path: string, page: Watched & { request: FastifyRequest }) {
-    const data = await dataOf(path, page.request)
-    const digest = createHash('sha256')
-      .update(JSON.stringify(data) ?? '')
-      .digest('hex')
-    const { seen } = page
-    page.seen = digest
-    if (seen !== undefined && seen !== digest)
-      for (const stream of page.streams) stream.write('event: changed\ndata: \n\n')
+  async function look(path: string, { request, streams }: Watched) {
+    const digest = digestOf(await dataOf(path, request))
+    for (const [stream, seen] of streams) {
+      if (seen === digest) continue
+      streams.set(stream, digest)
+      stream.write('event: changed\ndata: \n\n')
+    }
   }
 
   /** One after another: ever so many windows are no load on Redis. */
@@ -50,33 +59,37 @@ export function liveRoute(app: FastifyInstance, { dataOf }: LiveDeps): void {
   app.addHook('preClose', async () => {
     ended = true
     clearTimeout(timer)
-    for (const { streams: open } of watched.values()) for (const stream of open) stream.end()
+    for (const { streams } of watched.values()) for (const stream of streams.keys()) stream.end()
   })
 
-  app.get('/live', async (request: FastifyRequest<{ Querystring: { page?: unknown } }>, reply) => {
-    const path = nextPage(request.query.page)
-    if (streams >= MOST_STREAMS || (watched.size >= MOST_PAGES && !watched.has(path)))
-      return reply.code(503).header('retry-after', '30').send({ error: 'Too many pages are followed' })
-    const page = watched.get(path) ?? { streams: new Set(), request }
-    watched.set(path, page)
-    reply.hijack()
-    const { raw } = reply
-    raw.writeHead(200, {
-      ...(reply.getHeaders() as Record<string, string>),
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-    })
-    raw.write('retry: 3000\nevent: following\ndata: \n\n')
-    page.streams.add(raw)
-    streams++
-    const beat = setInterval(() => raw.write(': here\n\n'), SIGN_OF_LIFE_MS)
-    raw.on('close', () => {
-      clearInterval(beat)
-      streams--
-      page.streams.delete(raw)
-      if (page.streams.size === 0) watched.delete(path)
-    })
-    if (!timer) timer = setTimeout(round, 0)
-  })
+  app.get(
+    '/live',
+    async (request: FastifyRequest<{ Querystring: { page?: unknown; seen?: unknown } }>, reply) => {
+      const path = nextPage(request.query.page)
+      const page = watched.get(path) ?? { streams: new Map(), request }
+      if (page.streams.size >= MOST_STREAMS || (watched.size >= MOST_PAGES && !watched.has(path)))
+        return reply.code(503).header('retry-after', '30').send({ error: 'Too many pages are followed' })
+      watched.set(path, page)
+      reply.hijack()
+      const { raw } = reply
+      raw.writeHead(200, {
+        ...(reply.getHeaders() as Record<string, string>),
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      })
+      raw.write('retry: 3000\nevent: following\ndata: \n\n')
+      page.streams.set(raw, String(request.query.seen))
+      const beat = setInterval(() => raw.write(': here\n\n'), SIGN_OF_LIFE_MS)
+      // Who may see the page is looked at again when it comes back, which it does by itself.
+      const over = setTimeout(() => raw.end(), LONGEST_MS)
+      raw.on('close', () => {
+        clearInterval(beat)
+        clearTimeout(over)
+        page.streams.delete(raw)
+        if (page.streams.size === 0) watched.delete(path)
+      })
+      timer ??= setTimeout(round, 0)
+    },
+  )
 }

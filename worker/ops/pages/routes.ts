@@ -10,7 +10,7 @@ import { type BoardDeps, board } from './board.ts'
 import { type DeadLettersDeps, deadLetters } from './dead-letters.ts'
 import { takeFlash } from './flash.ts'
 import { page } from './layout.ts'
-import { liveRoute } from './live.ts'
+import { digestOf, liveRoute } from './live.ts'
 import { orderRoutes } from './orders.ts'
 import { type PromotionDeps, promotionPage } from './promotion.ts'
 import { modelPage, type PromotionsDeps, promotionsPage, searchPage } from './promotions.ts'
@@ -68,7 +68,7 @@ export async function pages(app: FastifyInstance, deps: PagesDeps): Promise<void
     const main = html`${flash && html`<p class="note ${flash.tone}" role="${flash.tone === 'good' ? 'status' : 'alert'}" id="flash">${flash.text}.</p>`}${shown.main}`
     return reply
       .type('text/html; charset=utf-8')
-      .send(page({ ...shown, person, simulated, live: true }, main))
+      .send(page({ ...shown, person, simulated, live: digestOf(shown.data) }, main))
   }
 
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {

@@ -31,6 +31,8 @@ function isBusy() {
   return typing || main.querySelector('details.order[open]') !== null
 }
 
+const AWAY = 'The relay can not be reached. This page is followed again as soon as it can.'
+
 let isStale = false
 let isReading = false
 
@@ -53,7 +55,7 @@ async function readAnew() {
     say('')
     keepTimes()
   } catch {
-    say('The relay can not be reached. This page is followed again as soon as it can.')
+    say(AWAY)
   } finally {
     isReading = false
   }
@@ -69,18 +71,23 @@ function changed() {
   say('Something has changed; this page is renewed when what you have open is closed.')
 }
 
-const events = new EventSource(`/live?page=${encodeURIComponent(location.pathname + location.search)}`)
-let wasAway = false
+const here = new URLSearchParams({
+  page: location.pathname + location.search,
+  seen: document.getElementById('main').dataset.seen,
+})
+const events = new EventSource(`/live?${here}`)
+// The server ends a stream now and then, and it begins anew by itself.
+let away
 events.addEventListener('following', () => {
+  clearTimeout(away)
   document.documentElement.dataset.live = 'on'
-  if (wasAway) changed()
-  wasAway = false
+  if (!isStale) say('')
 })
 events.addEventListener('changed', changed)
 events.addEventListener('error', () => {
-  wasAway = true
   document.documentElement.dataset.live = 'off'
-  say('The relay can not be reached. This page is followed again as soon as it can.')
+  clearTimeout(away)
+  away = setTimeout(() => say(AWAY), 5000)
 })
 document.addEventListener('focusout', () => setTimeout(() => isStale && !isBusy() && readAnew()))
 document.addEventListener('toggle', () => isStale && !isBusy() && readAnew(), true)
