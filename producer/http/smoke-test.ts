@@ -13,7 +13,7 @@ export interface SmokeTestDeps {
 
 export function smokeTestRoute(app: FastifyInstance, { sendSmokeTest, log }: SmokeTestDeps): void {
   app.post('/smoke-tests', needs('promote'), async ({ caller, body }, reply) => {
-    const asked = validate(smokeTestSchema, body ?? {})
+    const asked = validate(smokeTestSchema, body)
     if (!asked.ok)
       return sendProblem(reply, { status: 400, title: 'Not a valid smoke test', errors: asked.problems })
     const { dispatch } = asked.value

@@ -28,6 +28,9 @@ const WRONG = problem('What is wrong, by its field')
 /** An item of a batch has its key beside it. */
 const itemSchema = promotionRequestSchema.extend({ idempotencyKey: idempotencyKeySchema.optional() })
 
+/** One of the two is to be said, which a refinement would not tell. */
+const resolveOrder = z.strictObject(resolveSchema.shape).omit({ id: true })
+
 /** Named in the description: the name is what generated clients call it. */
 export const SCHEMAS = {
   Problem: answers.problemSchema,
@@ -51,7 +54,10 @@ export const SCHEMAS = {
   Order: orderSchema,
   RollbackOrder: rollbackSchema,
   DeadLetterOrder: letterSchema.omit({ id: true }),
-  ResolveOrder: z.strictObject(resolveSchema.shape).omit({ id: true }),
+  ResolveOrder: z.union([
+    resolveOrder.omit({ absent: true }).required({ run: true }),
+    resolveOrder.omit({ run: true }).required({ absent: true }),
+  ]),
   ProbeOrder: probeSchema,
   Held: answers.heldSchema,
   Released: answers.releasedSchema,
@@ -214,7 +220,12 @@ const TARGETS: Operation[] = [
   }),
 ]
 
-const ID = z.object({ id: z.string().min(1).describe('Of the promotion') })
+const ID = z.object({
+  id: z
+    .string()
+    .regex(/^[0-9a-fA-F-]{36}$/)
+    .describe('Of the promotion'),
+})
 const NO_LETTER = problem('There is no such promotion, or it was never dead-lettered')
 const DONE = (what: string) => ({ what, schema: SCHEMAS.Ordered })
 
