@@ -43,7 +43,7 @@ export type Listing = ReturnType<typeof createListing>
 const MOST_RECORDS = 1_000
 const MOST_NAMES = 20_000
 /** Read at once. */
-const CHUNK = { records: 101, names: 2_000 }
+const CHUNK = { records: 101, fields: 250, names: 2_000 }
 
 export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; prefix?: string }) {
   const key = (...parts: string[]) => [prefix, ...parts].join(':')
@@ -54,22 +54,23 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
       { limit, after, ...filter }: PromotionFilter & PageRequest,
       also: Also<Promotion> = () => true,
     ): Promise<Page<Promotion>> {
+      const wanted = Object.entries(filter).filter(([, value]) => value !== undefined)
       const isMeant = (one: Promotion) =>
-        also(one) &&
-        Object.entries(filter).every(
-          ([name, value]) => value === undefined || one[name as keyof PromotionFilter] === value,
-        )
+        also(one) && wanted.every(([name, value]) => one[name as keyof PromotionFilter] === value)
+      const list = await shortestList(filter)
+      // Of the list of all few are meant, and the others are not read whole.
+      const isPicked = wanted.length > 0 && list === key('promotions')
       const read = async (ids: string[]) => {
+        const picked = isPicked ? await thatHave(wanted, ids) : ids
         const records = await readHashes(
           redis,
-          ids.map((id) => key('promotion', id)),
+          picked.map((id) => key('promotion', id)),
         )
-        return records.map((record) => {
-          const one = promotionFrom(record)
-          return one && isMeant(one) ? one : undefined
-        })
+        const found = records.flatMap((record) => promotionFrom(record) ?? []).filter(isMeant)
+        const byId = new Map(found.map((one) => [one.id, one]))
+        return ids.map((id) => byId.get(id))
       }
-      const places = walk(redis, await shortestList(filter), after, CHUNK.records, MOST_RECORDS)
+      const places = walk(redis, list, after, isPicked ? CHUNK.fields : CHUNK.records, MOST_RECORDS)
       return pageOf(places, limit, read)
     },
 
@@ -116,6 +117,20 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
       )
       return records.map(targetFrom)
     },
+  }
+
+  /** Of these promotions those whose fields are so; no more of the others is read than that. */
+  async function thatHave(wanted: readonly [string, string | undefined][], ids: string[]): Promise<string[]> {
+    if (ids.length === 0) return ids
+    const names = wanted.map(([name]) => name)
+    const pipeline = redis.pipeline()
+    for (const id of ids) pipeline.hmget(key('promotion', id), ...names)
+    const answers = (await pipeline.exec()) ?? []
+    return ids.filter((_, i) => {
+      const [error, values] = answers[i] ?? []
+      if (error) throw error
+      return wanted.every(([, value], n) => (values as (string | null)[])[n] === value)
+    })
   }
 
   /** All lists have promotions in the same order: whichever is walked, places mean the same. */
