@@ -5,19 +5,17 @@
  *
  *   npm run picture:dashboard [-- --seconds 90]
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { findChromium, NO_CHROMIUM, openBrowser } from '../support/browser.ts'
 import { until } from '../support/until.ts'
 import { type Drawn, pageOf, type Series } from './panels.ts'
+import { openStage, type Relay, ROOT, startRelay } from './stage.ts'
 
-const ROOT = new URL('../../', import.meta.url).pathname
 const PICTURE = join(ROOT, 'docs/pictures/dashboard.png')
 const MODELS = ['fraud-detector', 'churn', 'pricing', 'ranking', 'search', 'vision']
 const WIDTH_PX = 1_440
@@ -26,10 +24,10 @@ const { values } = parseArgs({ options: { seconds: { type: 'string', default: '9
 const chromium = findChromium()
 if (!chromium) throw new Error(NO_CHROMIUM)
 
-const home = mkdtempSync(join(tmpdir(), 'relay-picture-'))
-const undo: (() => unknown)[] = [() => rmSync(home, { recursive: true, force: true })]
+const stage = openStage()
+const { home, undo, start } = stage
 try {
-  const relay = await startRelay()
+  const relay = await startRelay(stage, { METRICS_TARGET_LABELS: 'true', ROLLBACK_ON_FAILURE: 'true' })
   const prometheus = await startPrometheus(new URL(relay.url).host)
   await work(relay, Number(values.seconds) * 1000)
   const panels = JSON.parse(
@@ -54,55 +52,7 @@ try {
   for (const { title, series, type } of drawn)
     if (type !== 'row' && series.length === 0) process.stdout.write(`nothing to show: ${title}\n`)
 } finally {
-  for (const step of undo.reverse()) await step()
-}
-
-function start(command: string, args: string[], env: Record<string, string> = {}) {
-  const child = spawn(command, args, {
-    cwd: ROOT,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  undo.push(() => end(child))
-  let said = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    said += text
-  })
-  return { said: () => said }
-}
-
-async function end(child: ChildProcess) {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGTERM')
-  await once(child, 'exit')
-}
-
-interface Relay {
-  url: string
-  simulator: string
-  token: string
-}
-
-async function startRelay(): Promise<Relay> {
-  const settings = {
-    DATA_DIR: home,
-    PORT: '0',
-    METRICS_TARGET_LABELS: 'true',
-    ROLLBACK_ON_FAILURE: 'true',
-    LOG_LEVEL: 'error',
-  }
-  const { said } = start(process.execPath, ['cli.ts', 'up'], settings)
-  const address = (name: string) => new RegExp(`${name} +(http://[^/\\s]+)`).exec(said())?.[1]
-  const [url, simulator] = await until(
-    'the relay is up',
-    () => {
-      const found = [address('Metrics'), address('Simulator')] as const
-      return found[0] && found[1] ? found : undefined
-    },
-    30_000,
-  )
-  const token = /^RELAY_API_TOKEN=(\S+)$/m.exec(readFileSync(join(home, 'log-ins'), 'utf8'))?.[1] ?? ''
-  return { url: url ?? '', simulator: simulator ?? '', token }
+  await stage.close()
 }
 
 /** @returns its address */

@@ -2,29 +2,14 @@
  * The scene that the pictures show: a relay at work on the simulator, with something of everything that ops meet. All
  * of it comes about as it does in earnest: promotions over HTTP, faults of GitHub, runs that fail, a person's hold.
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { until } from '../support/until.ts'
+import type { Relay } from './stage.ts'
 
 const LOOK_EVERY_MS = 250
 
-export interface Scene {
-  url: string
-  simulator: string
-  token: string
-  password: string
-}
-
-/** Of a relay that runs in this directory. */
-export function logInsIn(dataDir: string): { token: string; password: string } {
-  const text = readFileSync(join(dataDir, 'log-ins'), 'utf8')
-  const named = (name: string) => new RegExp(`^${name}=(\\S+)$`, 'm').exec(text)?.[1] ?? ''
-  return { token: named('RELAY_API_TOKEN'), password: named('OPS_PASSWORD') }
-}
-
 /** @returns ids of promotions to be looked at: one that was tried again and is live, one that is dead-lettered */
-export async function play({ url, simulator, token }: Omit<Scene, 'password'>) {
+export async function play({ url, simulator, token }: Relay) {
   // biome-ignore lint/suspicious/noExplicitAny: answers of the API
   async function call(method: string, path: string, body?: object): Promise<any> {
     const response = await fetch(`${url}/v1/${path}`, {
