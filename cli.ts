@@ -91,8 +91,10 @@ const DEPLOY_EXISTING = [
   'where a model registry is followed for the first time, deploy what it says already',
 ] as const
 
+program.commandsGroup('For pipelines:')
 addPromote(program, environment)
 addFlush(program, environment)
+program.commandsGroup('For whoever operates it:')
 addDoctor(program, environment)
 addSmokeTest(program, environment)
 addExplain(program, environment)
@@ -101,12 +103,14 @@ addDeadLetters(program, environment)
 addOperate(program, environment)
 addFigures(program, environment)
 addWatch(program, environment, onStop)
+program.commandsGroup('Who may:')
 addToken(program)
 addUser(program)
+program.commandsGroup('To run it:')
 
 program
   .command('serve')
-  .description('runs the server: API, dashboard, metrics')
+  .description('runs the server: board, API, metrics')
   .option(...DEPLOY_EXISTING)
   .action(async ({ deployExisting = false }: ServerFlags) => {
     const settings = settingsOrExit(environment(), ['redis', 'server'])

@@ -518,7 +518,7 @@ describe('help', () => {
       expect(stdout).toContain(`Usage: promotion-relay ${command}`.trimEnd())
       const lines = stdout.trimEnd().split('\n')
       expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80)
-      expect(lines.length).toBeLessThan(40)
+      expect(lines.length).toBeLessThan(60)
     },
   )
 

@@ -74,7 +74,7 @@ describe('npm start with nothing set', () => {
       expect([address, (await fetch(address)).status < 500]).toEqual([address, true])
     }
     expect((await relay.call('GET', '/readyz')).body).toEqual({ status: 'ready', warnings: [] })
-    for (const name of ['API', 'Dashboard', 'Metrics', 'Simulator'])
+    for (const name of ['Board', 'API', 'Described', 'Queues', 'Metrics', 'Simulator'])
       expect(relay.stdout).toContain(`  ${name} `)
   })
 

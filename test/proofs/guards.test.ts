@@ -112,14 +112,26 @@ const GUARDS: readonly Guard[] = [
   {
     name: 'a dead letter that was overtaken does not come back',
     script: 'redrive',
-    text: 'if newest ~= p.id then\n  supersede(p, newest)',
-    without: 'if false then\n  supersede(p, newest)',
+    text: "local newest = redis.call('HGET', key('target', p.target), 'newest')",
+    without: 'local newest = p.id',
   },
   {
     name: 'only the dead letter that was meant is put back',
     script: 'redrive',
     text: 'if tonumber(p.deadLetters) ~= arg.deadLetter then',
     without: 'if false then',
+  },
+  {
+    name: 'only the dead letter that was meant is discarded',
+    script: 'discard',
+    text: 'if tonumber(p.deadLetters) ~= arg.deadLetter then',
+    without: 'if false then',
+  },
+  {
+    name: 'what may have been sent is looked for before it counts as discarded',
+    script: 'discard',
+    text: 'local unsure = maybe_sent(p)',
+    without: 'local unsure = false',
   },
   {
     name: "another promotion's run is not taken for the end of this one",

@@ -45,7 +45,7 @@ export async function promotionPage(
   const main = html`<h1>${targetLink(one)} ${one.version} ${pill(one.state)}</h1>
 <p class="note ${toneOf(one.state)}" id="state">${one.state === 'accepted' ? waitWords(one, ahead, nowMs) : explain(one)}${one.runId !== undefined && html` — ${runLink(one)}`}</p>
 ${isLetter && letterOrders(one, viewer)}
-${preview?.kind === 'done' && html`<p class="dim">Redriven now: ${preview.text}.</p>`}
+${preview?.kind === 'done' && html`<p class="dim">What a redrive would do: ${preview.text}.</p>`}
 <section class="card" aria-labelledby="course-title"><h2 id="course-title">What it went through</h2>
 ${coursePicture(courseOf(timeline, one, nowMs))}
 <ol class="timeline">${timeline.map(
