@@ -4,9 +4,10 @@
  */
 import type { Redis } from 'ioredis'
 import { createAccept } from '../shared/accept.ts'
-import { type Accepted, createLedger, NotReplicated } from '../shared/ledger/ledger.ts'
+import { createLedger, NotReplicated } from '../shared/ledger/ledger.ts'
 import type { Promotion, TimelineEntry } from '../shared/ledger/promotion-record.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
+import type { Accepted } from '../shared/ledger/steps.ts'
 import { type Logger, silentLogger } from '../shared/logger.ts'
 import type { FieldProblem, PromotionRequest } from '../shared/promotion.ts'
 import { addPromotedJob, createQueue, PROMOTIONS } from '../shared/queues.ts'

@@ -3,7 +3,8 @@
  * job. Once the ledger has it, it is accepted: a job that could not be added is put there by the sweep.
  */
 import { v7 as uuidv7 } from 'uuid'
-import type { Accepted, Ledger } from './ledger/ledger.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import type { Accepted } from './ledger/steps.ts'
 import type { Logger } from './logger.ts'
 import {
   type FieldProblem,

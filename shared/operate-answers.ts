@@ -1,7 +1,7 @@
 /** What the ledger said to a person's order, in words that are the same on every page, command and answer. */
 import type { Asked } from './ledger/circuits.ts'
-import type { DiscardPreview, Held, RedrivePreview, Released, RolledBack, Settled } from './ledger/ledger.ts'
 import type { State } from './ledger/promotion-record.ts'
+import type { DiscardPreview, Held, RedrivePreview, Released, RolledBack, Settled } from './ledger/steps.ts'
 import type { Operated } from './operate.ts'
 
 export const NO_TARGET = { kind: 'unknown', text: 'No such target: nothing was ever promoted to it' } as const

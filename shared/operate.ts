@@ -6,8 +6,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Circuits } from './ledger/circuits.ts'
-import type { Ledger, RolledBack, Wake } from './ledger/ledger.ts'
+import type { Ledger } from './ledger/ledger.ts'
 import { type Promotion, type State, targetName } from './ledger/promotion-record.ts'
+import type { RolledBack, Wake } from './ledger/steps.ts'
 import type { Logger } from './logger.ts'
 import * as answers from './operate-answers.ts'
 import {

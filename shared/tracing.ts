@@ -3,8 +3,9 @@
  * known, since a promotion may live for hours and over several processes. The trace that they belong to is kept with
  * the promotion. No library in here: the one behind it is in `standalone/opentelemetry/`. Never throws, never waits.
  */
-import type { Accepted, AttemptEnd, Recorded, RunEnd } from './ledger/ledger.ts'
+
 import type { Promotion } from './ledger/promotion-record.ts'
+import type { Accepted, AttemptEnd, Recorded, RunEnd } from './ledger/steps.ts'
 import type { ValidPromotion } from './promotion.ts'
 import type { TraceContext } from './trace-context.ts'
 

@@ -1,7 +1,7 @@
 /** Gives a waiting promotion its turn: a fresh job for it, in place of one that may be asleep for a while yet. */
 import type { Queue } from 'bullmq'
-import type { Wake } from './ledger/ledger.ts'
 import type { LedgerReader } from './ledger/read.ts'
+import type { Wake } from './ledger/steps.ts'
 import { addPromotedJob, promotedJobId } from './queues.ts'
 
 export function createWake({ reader, queue }: { reader: Pick<LedgerReader, 'promotion'>; queue: Queue }) {

@@ -5,9 +5,10 @@
  * ledger script and the queue call behind it, and the loss of the whole queue.
  */
 import type { Job, Queue } from 'bullmq'
-import type { Ledger, Wake } from '../shared/ledger/ledger.ts'
+import type { Ledger } from '../shared/ledger/ledger.ts'
 import type { Promotion, State } from '../shared/ledger/promotion-record.ts'
 import type { LedgerReader, ListedState, OpenCircuit } from '../shared/ledger/read.ts'
+import type { Wake } from '../shared/ledger/steps.ts'
 import type { Logger } from '../shared/logger.ts'
 import { circuitJobId, deadLetterJobId, promotedJobId, trackingJobId } from '../shared/queues.ts'
 

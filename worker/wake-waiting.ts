@@ -1,6 +1,7 @@
 /** Gives those their turn at once that wait behind a circuit, instead of when they would look again. */
-import type { Ledger, Wake } from '../shared/ledger/ledger.ts'
+import type { Ledger } from '../shared/ledger/ledger.ts'
 import type { LedgerReader } from '../shared/ledger/read.ts'
+import type { Wake } from '../shared/ledger/steps.ts'
 
 export interface WakeWaitingDeps {
   ledger: Pick<Ledger, 'nextJob'>

@@ -1,6 +1,6 @@
 /** What the ledger said of one promotion, as the API answers it. */
 import type { AcceptResult } from '../../shared/accept.ts'
-import type { Accepted } from '../../shared/ledger/ledger.ts'
+import type { Accepted } from '../../shared/ledger/steps.ts'
 import type { Problem } from './problem.ts'
 
 export type Taken = Accepted & { status: 'accepted' | 'duplicate' }

@@ -16,7 +16,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
-import type { RunEnd } from '../../shared/ledger/ledger.ts'
+import type { RunEnd } from '../../shared/ledger/steps.ts'
 import { PROMOTIONS } from '../../shared/queues.ts'
 import type { Redact } from '../../shared/redact.ts'
 import type { TraceContext } from '../../shared/trace-context.ts'

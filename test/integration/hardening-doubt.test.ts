@@ -2,7 +2,7 @@
 // settle, and that nothing is sent until then.
 import { expect, test } from 'vitest'
 import { createCorrelation } from '../../shared/ledger/correlation.ts'
-import type { Look } from '../../shared/ledger/ledger.ts'
+import type { Look } from '../../shared/ledger/steps.ts'
 import { AGAIN, CD, EXHAUSTED, setup as ledgerSetup, REJECTED, UNKNOWN } from './ledger-setup.ts'
 
 const FOUND: Look = { kind: 'found', runId: '77', runUrl: 'https://ci/77' }

@@ -1,9 +1,9 @@
 // Random calls in random order, as crashed workers, resent commands and impatient people make them, on few targets.
 // A model of GitHub beside it knows which runs really exist; after each call the ledger must agree with itself.
 import { expect, test } from 'vitest'
-import type { Look, Next } from '../../shared/ledger/ledger.ts'
 import { ENDED, type Promotion } from '../../shared/ledger/promotion-record.ts'
 import { LISTED_STATES } from '../../shared/ledger/read.ts'
+import type { Look, Next } from '../../shared/ledger/steps.ts'
 import { AGAIN, behindCircuit, EXHAUSTED, REJECTED, REPOSITORY, setup, UNKNOWN } from './ledger-setup.ts'
 
 interface Attempt {

@@ -3,19 +3,19 @@
 import type { Redis } from 'ioredis'
 import { onTestFinished } from 'vitest'
 import { createCircuits } from '../../shared/ledger/circuits.ts'
-import {
-  type Accepted,
-  type AttemptEnd,
-  type ClaimRequest,
-  createLedger,
-  type Look,
-  type LookedAt,
-  type Next,
-  type RunEnd,
-} from '../../shared/ledger/ledger.ts'
+import { createLedger } from '../../shared/ledger/ledger.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import { createLedgerReader } from '../../shared/ledger/read.ts'
 import { createScriptRunner } from '../../shared/ledger/scripts.ts'
+import type {
+  Accepted,
+  AttemptEnd,
+  ClaimRequest,
+  Look,
+  LookedAt,
+  Next,
+  RunEnd,
+} from '../../shared/ledger/steps.ts'
 import { silentLogger } from '../../shared/logger.ts'
 import { type PromotionRequest, validatePromotion } from '../../shared/promotion.ts'
 import { connectForWorker, KEY_PREFIX } from '../../shared/redis/connect.ts'

@@ -1,6 +1,6 @@
 // Who is woken when a circuit closes or turns half-open, and who is not.
 import { expect, test } from 'vitest'
-import type { Wake } from '../../shared/ledger/ledger.ts'
+import type { Wake } from '../../shared/ledger/steps.ts'
 import { createWakeWaiting } from '../../worker/wake-waiting.ts'
 import { AGAIN, behindCircuit, setup as ledgerSetup } from './ledger-setup.ts'
 

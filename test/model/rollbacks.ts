@@ -1,5 +1,5 @@
 // The reference's part of rollbacks and holds: what is put back, when, and what is held back for it.
-import type { RolledBack } from '../../shared/ledger/ledger.ts'
+import type { RolledBack } from '../../shared/ledger/steps.ts'
 import { hasEnded } from './invariants.ts'
 import { isFormer } from './ledger-keys.ts'
 import { type Reference, type ReferenceTarget, SEEN_MS, type StateOf } from './reference.ts'

@@ -1,5 +1,5 @@
 // Who follows runs: the poll's look at one, and the hearing of a webhook, each the product's own code between its calls.
-import type { RunEnd, RunSeen } from '../../shared/ledger/ledger.ts'
+import type { RunEnd, RunSeen } from '../../shared/ledger/steps.ts'
 import { silentLogger } from '../../shared/logger.ts'
 import type { RunEvent } from '../../shared/run-event.ts'
 import type { RunAnswer } from '../../worker/github/client.ts'

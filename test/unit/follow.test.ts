@@ -1,7 +1,7 @@
 // One look at a run: what each of GitHub's words means, when it ends, and how a run without an id is found.
 import { describe, expect, test } from 'vitest'
-import type { RunEnd, Wake } from '../../shared/ledger/ledger.ts'
 import { type Promotion, promotionFrom, STATES } from '../../shared/ledger/promotion-record.ts'
+import type { RunEnd, Wake } from '../../shared/ledger/steps.ts'
 import { createLogger } from '../../shared/logger.ts'
 import type { Repository, Run, RunAnswer, RunsAnswer } from '../../worker/github/client.ts'
 import { createFollow } from '../../worker/track/follow.ts'

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { type Promotion, promotionFrom, STATES } from '../../shared/ledger/promotion-record.ts'
 import type {
   AttemptEnd,
   CircuitChange,
@@ -11,8 +12,7 @@ import type {
   Go,
   Recorded,
   Wake,
-} from '../../shared/ledger/ledger.ts'
-import { type Promotion, promotionFrom, STATES } from '../../shared/ledger/promotion-record.ts'
+} from '../../shared/ledger/steps.ts'
 import { createLogger } from '../../shared/logger.ts'
 import { createRedactor } from '../../shared/redact.ts'
 import { secretFromValue } from '../../shared/secret.ts'

@@ -4,8 +4,8 @@
  * the same one twice makes one. The ledger decides what a redrive does.
  */
 import type { Queue } from 'bullmq'
-import type { Opening } from '../../shared/ledger/ledger.ts'
 import type { LedgerReader, OpenCircuit } from '../../shared/ledger/read.ts'
+import type { Opening } from '../../shared/ledger/steps.ts'
 import type { FieldProblem } from '../../shared/promotion.ts'
 import { circuitJobId, deadLetterJobId, invalidJobId } from '../../shared/queues.ts'
 

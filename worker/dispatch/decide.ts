@@ -3,7 +3,7 @@
  * written here. Only what is wrong with the promotion itself spends it: a fault of the repository or of the
  * workflow opens a circuit and makes it wait, without an attempt being counted.
  */
-import type { Next } from '../../shared/ledger/ledger.ts'
+import type { Next } from '../../shared/ledger/steps.ts'
 import { type Backoff, backoffMs } from './backoff.ts'
 import type { Outcome } from './outcome.ts'
 

@@ -14,16 +14,9 @@
  *                     ├─► dead letter ──► bury, wake the next one, complete
  *                     └─► resolving ────► wait (in doubt: the resolver looks for the run)
  */
-import type {
-  AttemptEnd,
-  CircuitChange,
-  Claim,
-  Go,
-  Ledger,
-  Recorded,
-  Wake,
-} from '../../shared/ledger/ledger.ts'
+import type { Ledger } from '../../shared/ledger/ledger.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
+import type { AttemptEnd, CircuitChange, Claim, Go, Recorded, Wake } from '../../shared/ledger/steps.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { traceIdIn } from '../../shared/trace-context.ts'
 import type { Tracing } from '../../shared/tracing.ts'

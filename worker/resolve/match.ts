@@ -3,7 +3,7 @@
  * by the window of time in which the run would have been created, where any run that we can't explain goes to a
  * person. An id in a title is certain also where nothing is proven: ids are not guessed.
  */
-import type { Look } from '../../shared/ledger/ledger.ts'
+import type { Look } from '../../shared/ledger/steps.ts'
 import type { Run } from '../github/client.ts'
 
 export interface InDoubt {

@@ -4,9 +4,10 @@
  * Adopts a run that is there; says absent only after patience and several complete listings; hands to a person what
  * can't be told. Never sends anything.
  */
-import type { Ledger, Resolved, Wake } from '../../shared/ledger/ledger.ts'
+import type { Ledger } from '../../shared/ledger/ledger.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import type { Doubtful } from '../../shared/ledger/read.ts'
+import type { Resolved, Wake } from '../../shared/ledger/steps.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { type Backoff, backoffMs } from '../dispatch/backoff.ts'
 import type { Github, Repository } from '../github/client.ts'

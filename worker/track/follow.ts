@@ -3,10 +3,11 @@
  * finish when it has completed. Holds no worker slot while CD runs: it only says when to look again. Words that
  * GitHub may add are not final.
  */
-import type { Ledger, RunEnd, Wake } from '../../shared/ledger/ledger.ts'
+import type { Ledger } from '../../shared/ledger/ledger.ts'
 import type { Promotion } from '../../shared/ledger/promotion-record.ts'
 import type { Searching } from '../../shared/ledger/read.ts'
 import { rollbackIdOf } from '../../shared/ledger/rollback-id.ts'
+import type { RunEnd, Wake } from '../../shared/ledger/steps.ts'
 import type { Logger } from '../../shared/logger.ts'
 import { traceIdIn } from '../../shared/trace-context.ts'
 import type { Tracing } from '../../shared/tracing.ts'

@@ -1,6 +1,6 @@
 /**
  * Server-sent events: who looks at a page is told when what it shows has changed, and reads it anew. A page is looked
- * at once a second for all who look at it; nobody looks, nothing is done.
+ * at once a second, for all who look at it, or less often where that takes long; nobody looks, nothing is done.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 import { createHash } from 'node:crypto'
@@ -50,10 +50,12 @@ export function liveRoute(app: FastifyInstance, { dataOf }: LiveDeps): void {
     }
   }
 
-  /** One after another: ever so many windows are no load on Redis. */
+  /** One after another, and with pauses nine times as long as the looks: ever so many windows are no load. */
   async function round() {
+    const began = performance.now()
     for (const [path, page] of watched) await look(path, page).catch(() => {})
-    timer = watched.size > 0 && !ended ? setTimeout(round, LOOK_EVERY_MS) : undefined
+    const pauseMs = Math.max(LOOK_EVERY_MS, 9 * (performance.now() - began))
+    timer = watched.size > 0 && !ended ? setTimeout(round, pauseMs) : undefined
   }
 
   app.addHook('preClose', async () => {
