@@ -49,7 +49,8 @@ describe('with Redis away', () => {
     const asOf = Date.now()
     const result = await producerFor(NOBODY, directory).promote(V5, { idempotencyKey: 'run-7' })
 
-    expect(Date.now() - asOf).toBeLessThan(2_000)
+    // Two seconds, and one more for a machine that has other things to do.
+    expect(Date.now() - asOf).toBeLessThan(3_000)
     expect(result).toMatchObject({ status: 'spooled', reason: expect.stringContaining('ECONNREFUSED') })
     const [file = ''] = files()
     expect(file).toMatch(/^[0-9a-f-]{36}-7c26873c30dfa9fe\.json$/)

@@ -42,14 +42,15 @@ function inProject(name: string, text: string): string {
 }
 
 describe('the files', () => {
-  test('are each source built, with its types, the scripts, and nothing of the tests', () => {
+  test('are each source built, with its types, the scripts, what pages need, and nothing of the tests', () => {
     const sources = FOLDERS.flatMap((name) => filesOf(path.join(ROOT, name)).map((file) => `${name}/${file}`))
     const built = [...sources, 'cli.ts'].flatMap((file) => {
-      if (file.endsWith('.lua')) return [`dist/${file}`]
+      if (file.endsWith('.lua') || file.includes('/assets/')) return [`dist/${file}`]
       const name = /^(.*)\.ts$/.exec(file)?.[1]
       return name === undefined ? [] : [`dist/${name}.js`, `dist/${name}.d.ts`]
     })
     expect(built).toContain('dist/shared/ledger/scripts/claim.lua')
+    expect(built).toContain('dist/worker/ops/pages/assets/style.css')
     const plain = [
       '.env.example',
       'CHANGELOG.md',
