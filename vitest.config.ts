@@ -16,6 +16,12 @@ const LANES: Readonly<Record<string, Lane>> = {
   },
   /** A producer and a worker killed at each line; each guard taken out. */
   proofs: { include: ['test/proofs/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
+  /** Board and dashboard in a real Chromium. */
+  browser: {
+    include: ['test/browser/**/*.test.ts'],
+    globalSetup: 'test/support/global-redis.ts',
+    testTimeout: 60_000,
+  },
   /** Packs the package, and installs it with what the registry has today. */
   package: { include: ['test/package/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
   /** The API against its description, by schemathesis from PyPI. */
