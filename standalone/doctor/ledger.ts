@@ -68,7 +68,7 @@ export function judgeLedger({ circuits, deadLetters, unresolved, oldestWaitingMs
     oldestWaitingMs === undefined ? 'nothing waits' : `the oldest has waited for ${spanOf(oldestWaitingMs)}`
   const words = [
     oldest,
-    `${deadLetters} dead letters`,
+    deadLetters === 1 ? '1 dead letter' : `${deadLetters} dead letters`,
     ...(unresolved > 0 ? [`${unresolved} unresolved`] : []),
     circuits.length === 0
       ? 'no circuit is open'
@@ -78,7 +78,7 @@ export function judgeLedger({ circuits, deadLetters, unresolved, oldestWaitingMs
     return warning(
       'ledger',
       words,
-      'mend what it names: promotions flow again by themselves; Retry at /queues looks at once',
+      'mend what it names: promotions flow again by themselves; promotion-relay circuits probe looks at once',
     )
   if (unresolved > 0)
     return warning(
@@ -87,9 +87,13 @@ export function judgeLedger({ circuits, deadLetters, unresolved, oldestWaitingMs
       'look at the runs, then promotion-relay resolve ID --run RUN, or --absent',
     )
   if (deadLetters > 0)
-    return warning('ledger', words, 'mend the cause and press Retry under dead-letters at /queues')
+    return warning(
+      'ledger',
+      words,
+      'promotion-relay dead-letters says why; mend the cause, then redrive or discard them',
+    )
   if ((oldestWaitingMs ?? 0) > LONG_WAIT_MS)
-    return warning('ledger', words, 'GET /v1/promotions?state=accepted tells what each waits for')
+    return warning('ledger', words, 'promotion-relay list --state accepted tells what each waits for')
   return ok('ledger', words)
 }
 
