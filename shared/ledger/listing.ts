@@ -52,11 +52,11 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
     /** Promotions in the order in which they were accepted, the newest first. */
     async promotions(
       { limit, after, ...filter }: PromotionFilter & PageRequest,
-      also: Also<Promotion> = () => true,
+      also?: Also<Promotion>,
     ): Promise<Page<Promotion>> {
       const wanted = Object.entries(filter).filter(([, value]) => value !== undefined)
       const isMeant = (one: Promotion) =>
-        also(one) && wanted.every(([name, value]) => one[name as keyof PromotionFilter] === value)
+        (also?.(one) ?? true) && wanted.every(([name, value]) => one[name as keyof PromotionFilter] === value)
       const list = await shortestList(filter)
       // Of the list of all few are meant, and the others are not read whole.
       const isPicked = wanted.length > 0 && list === key('promotions')
@@ -70,8 +70,10 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
         const byId = new Map(found.map((one) => [one.id, one]))
         return ids.map((id) => byId.get(id))
       }
-      const places = walk(redis, list, after, isPicked ? CHUNK.fields : CHUNK.records, MOST_RECORDS)
-      return pageOf(places, limit, read)
+      // All that is in the list is meant: one more than the page holds is enough.
+      const isWhole = !also && wanted.length === (list === key('promotions') ? 0 : 1)
+      const chunk = isPicked ? CHUNK.fields : isWhole ? limit + 1 : CHUNK.records
+      return pageOf(walk(redis, list, after, chunk, MOST_RECORDS), limit, read)
     },
 
     /** Targets, the one that was promoted to last first. */
@@ -90,7 +92,7 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
         const targets = new Map(meant.map((name, i) => [name, targetFrom(records[i] ?? {})]))
         return names.map((name) => targets.get(name))
       }
-      const [chunk, most] = model === undefined ? [CHUNK.records, MOST_RECORDS] : [CHUNK.names, MOST_NAMES]
+      const [chunk, most] = model === undefined ? [limit + 1, MOST_RECORDS] : [CHUNK.names, MOST_NAMES]
       return pageOf(walk(redis, key('targets'), after, chunk, most), limit, read)
     },
 
