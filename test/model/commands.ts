@@ -35,6 +35,7 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [7, deeds.probing],
   [6, people.redriving],
   [3, people.discarding],
+  [3, people.discardingForgotten],
   [3, people.settling],
   [14, deeds.goingOn],
   [3, deeds.crashing],

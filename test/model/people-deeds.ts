@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { type Deed, inState, number, oneOf } from './deeds.ts'
 import * as hows from './how.ts'
 import { discard, hold, redrive, release, rollBack, settle } from './people.ts'
-import { mayStillSend } from './roles.ts'
+import { mayStillSend, work } from './roles.ts'
 import type { World } from './world.ts'
 
 const notEmpty = (world: World) => world.whole().promotions.size > 0
@@ -29,6 +29,24 @@ export const discarding: fc.Arbitrary<Deed> = fc.tuple(number, hows.one, fc.nat(
     await world.step(await discard(world, id, newest - (old === 3 ? 1 : 0)), [how])
   },
 }))
+
+/** Redis has forgotten that it was redriven and sent, and a person who sees a dead letter discards it. */
+export const discardingForgotten: fc.Arbitrary<Deed> = fc
+  .tuple(number, hows.one, hows.throughout)
+  .map(([n, how, steps]) => ({
+    name: `lose (redrive ${n}; work ${hows.brief(steps)}), then discard it`,
+    possible: (world) => world.traits.losesWrites && world.ids(inState('dead_lettered')).length > 0,
+    async run(world) {
+      const id = oneOf(world, n, inState('dead_lettered'))
+      if (!id) return
+      const letter = Number(world.whole().promotions.get(id)?.deadLetters)
+      await world.remember()
+      await world.step(await redrive(world, id, letter), [how])
+      await world.step(await work(world, id), steps)
+      if (world.mayForget()) await world.forget()
+      await world.step(await discard(world, id, letter), [how])
+    },
+  }))
 
 export const settling: fc.Arbitrary<Deed> = fc.tuple(number, hows.one).map(([n, how]) => ({
   name: `settle ${n} ${how.script}`,

@@ -1,0 +1,3 @@
+import { testGuards } from './guards.ts'
+
+testGuards(0, 2)

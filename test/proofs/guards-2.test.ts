@@ -1,0 +1,3 @@
+import { testGuards } from './guards.ts'
+
+testGuards(1, 2)
