@@ -73,7 +73,7 @@ export function inEnvironment({ environment }: { environment: string }): Html | 
 }
 
 export function versionLink({ id, version }: Pick<Promotion, 'id' | 'version'>): Html {
-  return html`<a href="${promotionUrl(id)}">${version}</a>`
+  return html`<a class="version" href="${promotionUrl(id)}">${version}</a>`
 }
 
 /** Whoever told the run's address is not trusted with more than one of the web. */
