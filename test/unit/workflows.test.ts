@@ -102,7 +102,15 @@ describe('the CI workflow', () => {
   test('runs npm scripts that there are', () => {
     const run = workflowText('ci.yml').matchAll(/npm (?:run )?((?:test|check|e2e)\S*)/g)
     const names = [...run].map(([, name]) => name)
-    expect(names).toEqual(['check', 'test:package', 'test', 'test:python', 'e2e:ct', 'test:containers'])
+    expect(names).toEqual([
+      'check',
+      'test:package',
+      'test:browser',
+      'test',
+      'test:python',
+      'e2e:ct',
+      'test:containers',
+    ])
     const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
     expect(Object.keys(scripts)).toEqual(expect.arrayContaining(names))
   })
