@@ -70,7 +70,7 @@ test('a worker dies while it tells: the next one tells it again, with the same i
     `${id}-deployed-2`,
   ])
   expect(new Set(webhook.received.map(({ text }) => text)).size).toBe(1)
-})
+}, 90_000)
 
 test('the keys of the queues are deleted: what waited in them for a retry is not told, all that comes after is', async () => {
   const { relay, webhook, secret } = await setup({ pauses: { feedback: { ...SWIFT, retryMs: 60_000 } } })
