@@ -63,15 +63,11 @@ export function textOf({ text }: Received): string {
 /** Waits until nothing is left to tell: neither in the outbox nor in the queue. */
 export async function told(relay: Relay): Promise<void> {
   await relay.idle()
-  await until(
-    'everything is told',
-    async () => {
-      if ((await relay.redis.zcard('{relay:0}:news')) > 0) return false
-      const counts = await relay.queues.feedback.getJobCounts('waiting', 'active', 'delayed')
-      return Object.values(counts).every((jobs) => jobs === 0)
-    },
-    45_000,
-  )
+  await until('everything is told', async () => {
+    if ((await relay.redis.zcard('{relay:0}:news')) > 0) return false
+    const counts = await relay.queues.feedback.getJobCounts('waiting', 'active', 'delayed')
+    return Object.values(counts).every((jobs) => jobs === 0)
+  })
 }
 
 /** Waits until the telling has failed for good. */
