@@ -59,13 +59,33 @@ export function createRedactor(secrets: readonly Secret[]): Redactor {
 const DEEPEST = 50
 
 /** Redacts each text inside a JSON-like value; what is nested deeper than 50 levels is cut off. */
-export function redactDeep<T>(value: T, redact: Redact, depth = 0): T {
+export function redactDeep<T>(value: T, redact: Redact): T {
+  const texts: string[] = []
+  const isShallow = collectTexts(value, texts)
+  const all = texts.join('\n')
+  // Mostly there is nothing in it: one look at all of it is enough.
+  return isShallow && redact(all) === all ? value : redactEach(value, redact, 0)
+}
+
+/** False where it is nested too deep. */
+function collectTexts(value: unknown, texts: string[], depth = 0): boolean {
+  if (typeof value === 'string') texts.push(value)
+  if (value === null || typeof value !== 'object') return true
+  if (depth === DEEPEST) return false
+  if (Array.isArray(value)) return value.every((item) => collectTexts(item, texts, depth + 1))
+  return Object.entries(value).every(([name, item]) => {
+    texts.push(name)
+    return collectTexts(item, texts, depth + 1)
+  })
+}
+
+function redactEach<T>(value: T, redact: Redact, depth: number): T {
   if (typeof value === 'string') return redact(value) as T
   if (value === null || typeof value !== 'object') return value
   if (depth === DEEPEST) return '[cut off]' as T
-  if (Array.isArray(value)) return value.map((item) => redactDeep(item, redact, depth + 1)) as T
+  if (Array.isArray(value)) return value.map((item) => redactEach(item, redact, depth + 1)) as T
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [redact(name), redactDeep(item, redact, depth + 1)]),
+    Object.entries(value).map(([name, item]) => [redact(name), redactEach(item, redact, depth + 1)]),
   ) as T
 }
 

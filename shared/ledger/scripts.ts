@@ -45,6 +45,15 @@ export type ReadScript = (name: ScriptName | 'prelude') => string
 export const readScript: ReadScript = (name) =>
   readFileSync(new URL(`scripts/${name}.lua`, import.meta.url), 'utf8')
 
+/** In JSON a lone surrogate is written as an escape, and there is hardly ever one: the slow way is for those only. */
+const SURROGATE = /\\ud[89a-f]/
+
+function wellFormed(argument: object): string {
+  const text = JSON.stringify(argument)
+  if (!SURROGATE.test(text)) return text
+  return JSON.stringify(argument, (_, value) => (typeof value === 'string' ? value.toWellFormed() : value))
+}
+
 /** Runs scripts over the given connection on keys that begin with `prefix`. */
 export function createScriptRunner(redis: Redis, prefix: string, read: ReadScript = readScript): RunScript {
   const scripts = new Map<ScriptName, Script>()
@@ -62,9 +71,7 @@ export function createScriptRunner(redis: Redis, prefix: string, read: ReadScrip
 
   return async (name, argument) => {
     const { lua, sha } = scriptNamed(name)
-    const text = JSON.stringify(argument, (_, value) =>
-      typeof value === 'string' ? value.toWellFormed() : value,
-    )
+    const text = wellFormed(argument)
     const answer = await redis.evalsha(sha, 1, prefix, text).catch((error: Error) => {
       if (error.message.startsWith('NOSCRIPT')) return redis.eval(lua, 1, prefix, text)
       throw error

@@ -35,8 +35,9 @@ export function consumePromotions({
       const promotionId = ownPromotion(job)
       if (promotionId === undefined) return intake(job)
       const end = await handle(promotionId, signal)
-      await job.log(`${new Date().toISOString()} ${end.note}`)
+      // With a job that completes its log goes, too.
       if (end.kind === 'complete') return end.note
+      await job.log(`${new Date().toISOString()} ${end.note}`)
       await job.updateProgress({ waits: end.note })
       await job.moveToDelayed(Date.now() + end.waitMs, token)
       throw new DelayedError()

@@ -110,7 +110,9 @@ export function sendOnce({ sendBefore, answerWithinMs, signal }: SendLimits): Se
           else chunks.push(chunk)
         })
         response.on('error', fail)
+        let isWhole = false
         response.once('end', () => {
+          isWhole = true
           settled()
           // A throw in here would end the process: an answer that no Response can hold is an error like others.
           try {
@@ -119,7 +121,9 @@ export function sendOnce({ sendBefore, answerWithinMs, signal }: SendLimits): Se
             fail(new SendError('ODD_ANSWER', `no answer to make sense of: ${response.statusCode}`, { cause }))
           }
         })
-        response.once('close', () => fail(new SendError('CUT_OFF', 'the answer broke off')))
+        response.once('close', () => {
+          if (!isWhole) fail(new SendError('CUT_OFF', 'the answer broke off'))
+        })
       })
     })
   return { fetch, sent: () => sent }
