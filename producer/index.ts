@@ -10,7 +10,7 @@ import { createLedgerReader } from '../shared/ledger/read.ts'
 import type { Accepted } from '../shared/ledger/steps.ts'
 import { type Logger, silentLogger } from '../shared/logger.ts'
 import type { FieldProblem, PromotionRequest } from '../shared/promotion.ts'
-import { addPromotedJob, createQueue, PROMOTIONS } from '../shared/queues.ts'
+import { addPromotedJob, createQueue, PROMOTIONS, removePromotedJob } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
 import { traceContextFrom } from '../shared/trace-context.ts'
 import { withSpool } from './with-spool.ts'
@@ -80,6 +80,7 @@ function createRedisProducer(options: ProducerOptions): Producer {
   letProcessEnd(redis)
   const reader = createLedgerReader({ redis })
   const ledger = createLedger({ redis, replicas })
+  redis.on('ready', ledger.prepare)
   const queue = createQueue(PROMOTIONS, redis)
   queue.on('error', (err) => log.debug({ err }, 'The queue reports a fault'))
   let fault = ''
@@ -107,18 +108,22 @@ function createRedisProducer(options: ProducerOptions): Producer {
       const accept = createAccept({
         ledger: {
           async accept(...given) {
-            await connected()
-            // The caller was told that it is not accepted: it must not be, minutes later.
-            if (over) throw new Error('too late')
             recorded = await ledger.accept(...given)
             return recorded
           },
         },
         enqueue: (promotion, job) => addPromotedJob(queue, promotion, job),
+        withdraw: (id, job) => removePromotedJob(queue, id, job),
         log,
       })
+      const acceptOnceConnected = async () => {
+        await connected()
+        // The caller was told that it is not accepted: it must not be, minutes later.
+        if (over) throw new Error('too late')
+        return accept(request, { idempotencyKey, trace })
+      }
       try {
-        const result = await within(ownMs, accept(request, { idempotencyKey, trace }))
+        const result = await within(ownMs, acceptOnceConnected())
         return result.status === 'invalid' ? result : answered(result)
       } catch (error) {
         // Only its job was not added in time: the sweep does that.

@@ -1,6 +1,7 @@
 /**
- * accept: the one way in, used by every producer. Validates, takes the promotion into the ledger, then adds its
- * job. Once the ledger has it, it is accepted: a job that could not be added is put there by the sweep.
+ * accept: the one way in, used by every producer. Validates, takes the promotion into the ledger, and adds its job
+ * behind it, mostly in the same round trip. Once the ledger has it, it is accepted: a job that could not be added is put
+ * there by the sweep.
  */
 import { v7 as uuidv7 } from 'uuid'
 import type { Ledger } from './ledger/ledger.ts'
@@ -18,8 +19,10 @@ import type { Tracing } from './tracing.ts'
 
 export interface AcceptDeps {
   ledger: Pick<Ledger, 'accept'>
-  /** Adds the promotion's job to the queue. */
+  /** Adds the promotion's job to the queue, on the ledger's own connection. */
   enqueue(promotion: ValidPromotion & { id: string }, job: number): Promise<void>
+  /** Takes a job out again that nobody is to work on. */
+  withdraw(id: string, job: number): Promise<void>
   tracing?: Pick<Tracing, 'accept'> | undefined
   log: Logger
 }
@@ -38,8 +41,10 @@ export type AcceptResult = Accepted | { status: 'invalid'; problems: FieldProble
 
 export type Accept = (input: unknown, options?: AcceptOptions) => Promise<AcceptResult>
 
+const FIRST_JOB = 1
+
 /** @throws what the ledger throws when Redis can't be reached; then it is not known to be accepted. */
-export function createAccept({ ledger, enqueue, tracing, log }: AcceptDeps): Accept {
+export function createAccept({ ledger, enqueue, withdraw, tracing, log }: AcceptDeps): Accept {
   return async (input, { idempotencyKey, id: keptId, trace: caller, by } = {}) => {
     const problems: FieldProblem[] = []
     const promotion = validatePromotion(input)
@@ -53,18 +58,21 @@ export function createAccept({ ledger, enqueue, tracing, log }: AcceptDeps): Acc
 
     const given = keptId ?? promotion.value.id
     const id = given ?? uuidv7()
+    const add = (job: number) =>
+      enqueue({ ...promotion.value, id }, job).catch((err: Error) => {
+        log.warn({ promotionId: id, err }, 'The promotion is recorded; its job will be added by the sweep')
+      })
     const span = tracing?.accept({ ...promotion.value, id }, caller)
     try {
       const about = { trace: span?.context ?? caller, by }
-      const accepted = await ledger.accept(id, promotion.value, idempotencyKey, given !== undefined, about)
-      if (accepted.status === 'accepted' && accepted.state === 'accepted') {
-        await enqueue({ ...promotion.value, id: accepted.id }, accepted.job).catch((err: Error) => {
-          log.warn(
-            { promotionId: accepted.id, err },
-            'The promotion is recorded; its job will be added by the sweep',
-          )
-        })
-      }
+      const taking = ledger.accept(id, promotion.value, idempotencyKey, given !== undefined, about)
+      // The job of an id that nobody knows is the first: it is sent right behind, instead of after the answer.
+      const adding = given === undefined ? add(FIRST_JOB) : undefined
+      const [accepted] = await Promise.all([taking, adding])
+      const works = accepted.status === 'accepted' && accepted.state === 'accepted'
+      if (works && !adding) await add(accepted.job)
+      // A claim of it finds no promotion, or one at its end: it does no harm where it can't be taken out any more.
+      if (!works && adding) await withdraw(id, FIRST_JOB).catch(() => {})
       span?.end(accepted)
       return accepted
     } catch (error) {

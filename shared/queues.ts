@@ -113,6 +113,11 @@ export async function addPromotedJob(queue: Queue, promotion: Readable, job: num
   await queue.add(PROMOTED, data, { jobId: promotedJobId(promotion.id, job) })
 }
 
+/** @throws where somebody works on it just now */
+export async function removePromotedJob(queue: Queue, promotionId: string, job: number): Promise<void> {
+  await queue.remove(promotedJobId(promotionId, job))
+}
+
 export async function addTrackingJob(
   queue: Queue,
   promotion: Readable,

@@ -2,7 +2,7 @@
 import type { Queue } from 'bullmq'
 import type { LedgerReader } from './ledger/read.ts'
 import type { Wake } from './ledger/steps.ts'
-import { addPromotedJob, promotedJobId } from './queues.ts'
+import { addPromotedJob, removePromotedJob } from './queues.ts'
 
 export function createWake({ reader, queue }: { reader: Pick<LedgerReader, 'promotion'>; queue: Queue }) {
   async function wake({ id, job }: Wake): Promise<void> {
@@ -10,7 +10,7 @@ export function createWake({ reader, queue }: { reader: Pick<LedgerReader, 'prom
     if (!promotion) return
     await addPromotedJob(queue, promotion, job)
     // An active one can't be removed, and does no harm.
-    await queue.remove(promotedJobId(id, job - 1)).catch(() => {})
+    await removePromotedJob(queue, id, job - 1).catch(() => {})
   }
   return wake
 }

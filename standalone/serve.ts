@@ -33,6 +33,7 @@ import {
   DEAD_LETTERS,
   FEEDBACK,
   PROMOTIONS,
+  removePromotedJob,
   TRACKING,
 } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
@@ -89,9 +90,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const reader = createLedgerReader({ redis })
   const listing = createListing({ redis })
   const ledger = createLedger({ redis, replicas: settings.REDIS_WAIT_REPLICAS })
+  redis.on('ready', ledger.prepare)
   const accept = createAccept({
     ledger,
     enqueue: (promotion, job) => addPromotedJob(promotions, promotion, job),
+    withdraw: (id, job) => removePromotedJob(promotions, id, job),
     tracing: options.tracing,
     log,
   })

@@ -23,6 +23,7 @@ import {
   createQueue,
   DEAD_LETTERS,
   PROMOTIONS,
+  removePromotedJob,
   TRACKING,
 } from '../shared/queues.ts'
 import { every } from '../shared/recurring.ts'
@@ -134,6 +135,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     log,
     tracing,
     enqueue: (one, job) => addPromotedJob(queues.promotions, one, job),
+    withdraw: (id, job) => removePromotedJob(queues.promotions, id, job),
   })
 
   const { credentials, ofApp } = chooseCredentials(settings, { redact, log, pauseMs: pauses.tokenPauseMs })

@@ -76,6 +76,12 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
     replicas === 0 || (await redis.wait(replicas, REPLICATED_WITHIN_MS)) >= replicas
 
   return {
+    /**
+     * Has Redis know the script of `accept`, for whoever sends something right behind it: else its first call would be
+     * sent a second time, and come after that. To be called as soon as the connection is ready; never rejects.
+     */
+    prepare: () => run.load('accept').catch(() => {}),
+
     /** Takes a valid promotion in. `id` is the caller's: the same id again gives the same answer. */
     async accept(
       id: string,

@@ -29,7 +29,11 @@ export type ScriptName =
   | 'rollback'
   | 'trim'
 
-export type RunScript = (name: ScriptName, argument: object) => Promise<unknown>
+export interface RunScript {
+  (name: ScriptName, argument: object): Promise<unknown>
+  /** Has Redis know the script before its first call. */
+  load(name: ScriptName): Promise<void>
+}
 
 interface Script {
   lua: string
@@ -69,7 +73,7 @@ export function createScriptRunner(redis: Redis, prefix: string, read: ReadScrip
     return script
   }
 
-  return async (name, argument) => {
+  const run = async (name: ScriptName, argument: object) => {
     const { lua, sha } = scriptNamed(name)
     const text = wellFormed(argument)
     const answer = await redis.evalsha(sha, 1, prefix, text).catch((error: Error) => {
@@ -78,4 +82,6 @@ export function createScriptRunner(redis: Redis, prefix: string, read: ReadScrip
     })
     return JSON.parse(String(answer))
   }
+  const load = async (name: ScriptName) => void (await redis.script('LOAD', scriptNamed(name).lua))
+  return Object.assign(run, { load })
 }

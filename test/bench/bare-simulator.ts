@@ -3,6 +3,7 @@
 // beside what is measured. `node test/bench/bare-simulator.ts [--webhook-url URL]`, GITHUB_WEBHOOK_SECRET signs.
 import { createHmac, randomUUID } from 'node:crypto'
 import http from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 const { values } = parseArgs({ options: { 'webhook-url': { type: 'string' } } })
@@ -20,6 +21,9 @@ const FIRST_RUN = 1_000_000
 let runs: Run[] = []
 /** What was asked for, and when it arrived: `[promotion id or model version, ms since the epoch]`. */
 let arrivals: [string, number][] = []
+/** Runs that go on until they are told of all at once. */
+let held: Run[] = []
+let isHolding = false
 
 const server = http.createServer((request, response) => {
   const at = performance.timeOrigin + performance.now()
@@ -31,9 +35,15 @@ const server = http.createServer((request, response) => {
     text += chunk
   })
   request.once('end', () => {
-    if (path === '/_bench/reset') {
+    if (path.startsWith('/_bench/reset')) {
       runs = []
       arrivals = []
+      held = []
+      isHolding = path.endsWith('?held')
+      return answer(response, 200, {})
+    }
+    if (path === '/_bench/tell') {
+      if (webhookUrl) void tellHeld(webhookUrl)
       return answer(response, 200, {})
     }
     if (!path.endsWith('/dispatches')) return answer(response, 404, { message: 'Not Found' })
@@ -47,7 +57,8 @@ const server = http.createServer((request, response) => {
       run_url: `${base()}/repos/acme/models/actions/runs/${run.id}`,
       html_url: pageOf(run),
     })
-    if (webhookUrl) void tell(run, webhookUrl)
+    if (webhookUrl && isHolding) held.push(run)
+    else if (webhookUrl) void tell(run, webhookUrl)
   })
 })
 
@@ -74,13 +85,16 @@ function shown(run: Run, status: 'queued' | 'in_progress' | 'completed') {
   }
 }
 
-/** As GitHub does: when it is queued, when it runs, when it has ended. */
-async function tell(run: Run, url: string): Promise<void> {
-  for (const [action, status] of [
-    ['requested', 'queued'],
-    ['in_progress', 'in_progress'],
-    ['completed', 'completed'],
-  ] as const) {
+/** As GitHub does: when it is queued, when it runs, when it has ended; ms, each after the one before. */
+const COURSE = [
+  ['requested', 'queued', 1_000],
+  ['in_progress', 'in_progress', 500],
+  ['completed', 'completed', 500],
+] as const
+
+async function tell(run: Run, url: string, pace = 1): Promise<void> {
+  for (const [action, status, afterMs] of COURSE) {
+    await sleep(afterMs * pace)
     await deliver(url, {
       action,
       repository: { full_name: 'acme/models' },
@@ -88,6 +102,15 @@ async function tell(run: Run, url: string): Promise<void> {
       workflow_run: shown(run, status),
     })
   }
+}
+
+/** All of what is held back, so many runs at once. */
+async function tellHeld(url: string): Promise<void> {
+  const waiting = held.splice(0)
+  const lane = async () => {
+    for (let run = waiting.shift(); run; run = waiting.shift()) await tell(run, url, 0)
+  }
+  await Promise.all(Array.from({ length: 32 }, lane))
 }
 
 function deliver(url: string, payload: object): Promise<void> {

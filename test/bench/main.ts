@@ -5,9 +5,11 @@ import { parseArgs } from 'node:util'
 import { thisMachine } from './machine.ts'
 import { asMarkdown, asText, type Report } from './report.ts'
 import type { Section } from './section.ts'
+import { accept } from './sections/accept.ts'
 import { dispatch } from './sections/dispatch.ts'
+import { latency } from './sections/latency.ts'
 
-const SECTIONS: readonly Section[] = [dispatch]
+const SECTIONS: readonly Section[] = [accept, dispatch, latency]
 
 const HELP = `How fast promotion-relay is on this machine, beside the plain thing: a BullMQ producer and worker that make
 the same call. Starts a Redis and a simulator of its own; takes about twenty minutes.

@@ -13,8 +13,10 @@ export type Contender = 'plain' | 'fresh' | 'ours'
 export interface Stage {
   readonly redisUrl: string
   readonly redis: Redis
-  /** An empty Redis and a simulator that has seen nothing. */
-  clear(): Promise<void>
+  /** An empty Redis and a simulator that has seen nothing. `held`: its runs go on until `tell`. */
+  clear(how?: { held: boolean }): Promise<void>
+  /** Webhooks tell of every held run: queued, running, completed. */
+  tell(): Promise<void>
   /** So many workers of ours, or one plain one; with the server that hears webhooks, as ours is whole. */
   startWorkers(
     who: Contender,
@@ -26,7 +28,7 @@ export interface Stage {
   /** What the simulator was asked for so far, in the order of arrival; ms since the epoch. */
   arrivals(): Promise<[string, number][]>
   /** Waits until so many dispatches have come. */
-  dispatched(count: number): Promise<void>
+  dispatched(count: number, everyMs?: number): Promise<void>
   /** Waits until so many promotions have ended, as the ledger says. */
   ended(count: number): Promise<void>
   close(): Promise<void>
@@ -56,6 +58,8 @@ export async function openStage({ appendfsync = 'always' } = {}): Promise<Stage>
     OPS_PASSWORD: 'password-of-a-bench-0001',
     API_RATE_PER_MINUTE: '1000000',
     DISPATCH_RATE_PER_SECOND: '10000',
+    // Runs of hours: what waits for them looks rarely.
+    TRACK_INTERVAL_SECONDS: '60',
   }
   const ask = async <T>(path: string, method = 'GET') =>
     (await (await fetch(`${simulator.word}${path}`, { method })).json()) as T
@@ -63,10 +67,11 @@ export async function openStage({ appendfsync = 'always' } = {}): Promise<Stage>
   return {
     redisUrl: server.url,
     redis,
-    async clear() {
+    async clear({ held } = { held: false }) {
       await redis.flushall()
-      await ask('/_bench/reset', 'POST')
+      await ask(`/_bench/reset${held ? '?held' : ''}`, 'POST')
     },
+    tell: () => ask('/_bench/tell', 'POST'),
     async startWorkers(who, concurrency, count = 1) {
       const processes: Process[] = []
       const fresh = who === 'fresh'
@@ -84,7 +89,8 @@ export async function openStage({ appendfsync = 'always' } = {}): Promise<Stage>
     startServer: () => startRelay('serve', serverPort, env),
     producer: () => createProducer({ redisUrl: server.url, deadlineMs: 60_000 }),
     arrivals: () => ask<[string, number][]>('/_bench/arrivals'),
-    dispatched: (count) => look(async () => (await ask<{ count: number }>('/_bench/count')).count >= count),
+    dispatched: (count, everyMs) =>
+      look(async () => (await ask<{ count: number }>('/_bench/count')).count >= count, everyMs),
     ended: (count) => look(async () => (await redis.zcard('{relay:0}:ended')) >= count),
     async close() {
       redis.disconnect()
@@ -97,10 +103,10 @@ export async function openStage({ appendfsync = 'always' } = {}): Promise<Stage>
 const PATIENCE_MS = 180_000
 
 /** Rarely, so that looking costs nothing. */
-async function look(is: () => Promise<boolean>): Promise<void> {
+async function look(is: () => Promise<boolean>, everyMs = 50): Promise<void> {
   const until = Date.now() + PATIENCE_MS
   while (!(await is())) {
     if (Date.now() > until) throw new Error('waited in vain for what a round was to bring about')
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }

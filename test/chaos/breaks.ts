@@ -50,8 +50,8 @@ const IN_SCRIPTS: Readonly<Record<Break, readonly Replacement[]>> = {
   epoch: [
     {
       script: 'prelude',
-      from: "return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''",
-      to: "return 'always the same'",
+      from: "string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''",
+      to: "'always the same'",
     },
   ],
   // A script that is sent again after a reconnect is not known again.

@@ -4,7 +4,7 @@ import { createAccept } from '../../shared/accept.ts'
 import { createLedger } from '../../shared/ledger/ledger.ts'
 import type { ReadScript } from '../../shared/ledger/scripts.ts'
 import { silentLogger } from '../../shared/logger.ts'
-import { addPromotedJob, createQueue, PROMOTIONS } from '../../shared/queues.ts'
+import { addPromotedJob, createQueue, PROMOTIONS, removePromotedJob } from '../../shared/queues.ts'
 import { connectForProducer } from '../../shared/redis/connect.ts'
 
 export function brokenProducer(redisUrl: string, read: ReadScript): Pick<Producer, 'promote' | 'close'> {
@@ -14,6 +14,7 @@ export function brokenProducer(redisUrl: string, read: ReadScript): Pick<Produce
   const accept = createAccept({
     ledger: createLedger({ redis, read }),
     enqueue: (promotion, job) => addPromotedJob(queue, promotion, job),
+    withdraw: (id, job) => removePromotedJob(queue, id, job),
     log: silentLogger,
   })
   return {

@@ -69,7 +69,12 @@ test('a job that is seen again, since its worker died, makes no second promotion
     prefix: bullPrefix(),
   })
   await dying.getNextJob('of one that dies')
-  const accept = createAccept({ ledger: relay.ledger, enqueue: async () => {}, log: silentLogger })
+  const accept = createAccept({
+    ledger: relay.ledger,
+    enqueue: async () => {},
+    withdraw: async () => {},
+    log: silentLogger,
+  })
   const id = idOfForeignJob(job.id ?? '', job.timestamp)
   expect(await accept(GOOD, { id })).toMatchObject({ status: 'accepted', id })
   await dying.close(true)

@@ -25,6 +25,7 @@ function setup(status: Status = 'accepted') {
       },
     },
     enqueue: async ({ id }) => void enqueued.push(id),
+    withdraw: async () => {},
     log,
   })
   const given: (AcceptOptions | undefined)[] = []

@@ -95,7 +95,8 @@ local at_fault = kind == 'again' and arg.next.circuit and arg.next.circuit.scope
 local closed = {}
 for _, scope in ipairs(arg.scopes) do
   if arg.fault or not answered or at_fault == scope then break end
-  if not late(circuit(scope)) then closed[#closed + 1] = close_circuit(scope) end
+  local open = circuit(scope)
+  if open and not late(open) then closed[#closed + 1] = close_circuit(scope) end
 end
 if #closed > 0 then extra.closed = closed end
 

@@ -83,8 +83,8 @@ local function note(p, what, fields)
   local entry = fields or {}
   entry.what = what
   entry.at = now
-  redis.call('RPUSH', key('timeline', p.id), cjson.encode(entry))
-  redis.call('LTRIM', key('timeline', p.id), -TIMELINE_LIMIT, -1)
+  local name = key('timeline', p.id)
+  if redis.call('RPUSH', name, cjson.encode(entry)) > TIMELINE_LIMIT then redis.call('LTRIM', name, -TIMELINE_LIMIT, -1) end
 end
 
 local function end_doubt(p)
@@ -175,8 +175,8 @@ end
 local function count_end(kind, good)
   local minute = math.floor(now / 60000)
   local name = key(kind, int(math.floor(minute / 60)))
-  redis.call('HINCRBY', name, int(minute) .. (good and ':good' or ':bad'), 1)
-  redis.call('EXPIRE', name, 26 * 3600)
+  local count = redis.call('HINCRBY', name, int(minute) .. (good and ':good' or ':bad'), 1)
+  if count == 1 then redis.call('EXPIRE', name, 26 * 3600) end
   return minute
 end
 
@@ -192,9 +192,8 @@ end
 
 -- A run belongs to one promotion. False if it is another's.
 local function own_run(p, run_id)
-  local name = key('run', run_id)
-  redis.call('SET', name, p.id, 'PX', RUN_MS, 'NX')
-  return redis.call('GET', name) == p.id
+  local owner = redis.call('SET', key('run', run_id), p.id, 'PX', RUN_MS, 'NX', 'GET')
+  return not owner or owner == p.id
 end
 
 local function circuit(scope)
@@ -202,8 +201,10 @@ local function circuit(scope)
 end
 
 -- Redis's own run id: another one means a restart or a failover, and maybe a lost second.
+local known_epoch = nil
 local function epoch()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+  known_epoch = known_epoch or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+  return known_epoch
 end
 
 -- Accepted under a former run of Redis: it may have been sent, and the ledger have forgotten so.
