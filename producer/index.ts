@@ -112,18 +112,17 @@ function createRedisProducer(options: ProducerOptions): Producer {
             return recorded
           },
         },
+        async connected() {
+          await connected()
+          // The caller was told that it is not accepted: it must not be, minutes later.
+          if (over) throw new Error('too late')
+        },
         enqueue: (promotion, job) => addPromotedJob(queue, promotion, job),
         withdraw: (id, job) => removePromotedJob(queue, id, job),
         log,
       })
-      const acceptOnceConnected = async () => {
-        await connected()
-        // The caller was told that it is not accepted: it must not be, minutes later.
-        if (over) throw new Error('too late')
-        return accept(request, { idempotencyKey, trace })
-      }
       try {
-        const result = await within(ownMs, acceptOnceConnected())
+        const result = await within(ownMs, accept(request, { idempotencyKey, trace }))
         return result.status === 'invalid' ? result : answered(result)
       } catch (error) {
         // Only its job was not added in time: the sweep does that.

@@ -19,6 +19,8 @@ import type { Tracing } from './tracing.ts'
 
 export interface AcceptDeps {
   ledger: Pick<Ledger, 'accept'>
+  /** Waits until what is sent goes out in its order. @throws where it is too late by then */
+  connected?(): Promise<void>
   /** Adds the promotion's job to the queue, on the ledger's own connection. */
   enqueue(promotion: ValidPromotion & { id: string }, job: number): Promise<void>
   /** Takes a job out again that nobody is to work on. */
@@ -44,7 +46,7 @@ export type Accept = (input: unknown, options?: AcceptOptions) => Promise<Accept
 const FIRST_JOB = 1
 
 /** @throws what the ledger throws when Redis can't be reached; then it is not known to be accepted. */
-export function createAccept({ ledger, enqueue, withdraw, tracing, log }: AcceptDeps): Accept {
+export function createAccept({ ledger, connected, enqueue, withdraw, tracing, log }: AcceptDeps): Accept {
   return async (input, { idempotencyKey, id: keptId, trace: caller, by } = {}) => {
     const problems: FieldProblem[] = []
     const promotion = validatePromotion(input)
@@ -62,6 +64,7 @@ export function createAccept({ ledger, enqueue, withdraw, tracing, log }: Accept
       enqueue({ ...promotion.value, id }, job).catch((err: Error) => {
         log.warn({ promotionId: id, err }, 'The promotion is recorded; its job will be added by the sweep')
       })
+    await connected?.()
     const span = tracing?.accept({ ...promotion.value, id }, caller)
     try {
       const about = { trace: span?.context ?? caller, by }

@@ -24,6 +24,7 @@ import { createCircuits } from '../shared/ledger/circuits.ts'
 import { createLedger } from '../shared/ledger/ledger.ts'
 import { createListing } from '../shared/ledger/listing.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
+import { createWebhooksSeen, WEBHOOKS_NOTED_MS } from '../shared/ledger/webhooks-seen.ts'
 import type { Logger } from '../shared/logger.ts'
 import { createOperate } from '../shared/operate.ts'
 import {
@@ -38,7 +39,9 @@ import {
 } from '../shared/queues.ts'
 import { connectForProducer } from '../shared/redis/connect.ts'
 import { type Secret, secretFromFile } from '../shared/secret.ts'
+import { seldom } from '../shared/seldom.ts'
 import { createSmokeTest } from '../shared/smoke-test.ts'
+import { createTakeHint } from '../shared/take-hint.ts'
 import type { Tracing } from '../shared/tracing.ts'
 import { createWake } from '../shared/wake.ts'
 import { DASHBOARD_PATH, dashboard } from '../worker/ops/dashboard.ts'
@@ -99,6 +102,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     log,
   })
 
+  const webhooks = createWebhooksSeen({ redis })
+  const takeHint = createTakeHint({ ledger, arrived: seldom(WEBHOOKS_NOTED_MS, webhooks.arrived) })
+
   const audit = createAudit({ redis })
   const operateBy = (via: 'api' | 'board') =>
     createOperate({
@@ -151,8 +157,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     secret: settings.GITHUB_WEBHOOK_SECRET,
     keep: async (event) => {
       // A queue that never had a connection would wait for one.
-      await redis.ping()
-      await addRunEventJob(tracking, event)
+      if (redis.status !== 'ready') await redis.ping()
+      if (!(await takeHint(event))) await addRunEventJob(tracking, event)
     },
     observe: createServerMetrics(registry, DELIVERY_RESULTS).delivery,
     log,

@@ -15,7 +15,7 @@ import type { Promotion } from '../shared/ledger/promotion-record.ts'
 import { createLedgerReader } from '../shared/ledger/read.ts'
 import type { ReadScript } from '../shared/ledger/scripts.ts'
 import type { CircuitChange } from '../shared/ledger/steps.ts'
-import { createWebhooksSeen } from '../shared/ledger/webhooks-seen.ts'
+import { createWebhooksSeen, WEBHOOKS_NOTED_MS } from '../shared/ledger/webhooks-seen.ts'
 import type { Logger } from '../shared/logger.ts'
 import {
   addPromotedJob,
@@ -29,6 +29,7 @@ import {
 import { every } from '../shared/recurring.ts'
 import type { Redactor } from '../shared/redact.ts'
 import { connectForWorker } from '../shared/redis/connect.ts'
+import { seldom } from '../shared/seldom.ts'
 import type { Tracing } from '../shared/tracing.ts'
 import { createWake } from '../shared/wake.ts'
 import { createProber } from './circuits/prober.ts'
@@ -79,6 +80,8 @@ export interface RunningWorker {
 
 /** Promotions that ended longer ago are forgotten; never a live one, ms. */
 const KEEP_ENDED_MS = 90 * 24 * 3_600_000
+/** A proof that titles show the promotion's id lasts for weeks: it need not be renewed by each run, ms. */
+const PROVEN_ANEW_MS = 10_000
 /** Of its turn's pause, for how long a lease is kept: over before the next turn. */
 const LEASED = 0.8
 
@@ -194,6 +197,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     now: Date.now,
   })
   const webhooks = createWebhooksSeen({ redis })
+  const arrived = seldom(WEBHOOKS_NOTED_MS, webhooks.arrived)
   const ofRuns = {
     ledger,
     promotion: reader.promotion,
@@ -205,9 +209,18 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
     workflow: route.workflow,
     log,
   }
+  let newestShown = ''
+  const noteShown = seldom(PROVEN_ANEW_MS, () =>
+    correlation.learn(scope, { runId: newestShown, shows: true }),
+  )
+  const learnShown = (runId: string) => {
+    newestShown = runId
+    return noteShown(scope)
+  }
   const followDeps: FollowDeps = {
     ...ofRuns,
-    learnCorrelation: (seen) => correlation.learn(scope, seen),
+    learnCorrelation: ({ runId, shows }) =>
+      shows ? learnShown(runId) : correlation.learn(scope, { runId, shows }),
     timeLimitMs: settings.DEPLOY_TIMEOUT_MINUTES * 60_000,
     ...(settings.CANCEL_WAITING_RUNS && { newer: reader.nextOf }),
     rollBack: settings.ROLLBACK_ON_FAILURE,
@@ -232,7 +245,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
       promotion?.runStatus === 'in_progress' && promotion.scope === scope && (await webhooks.arrive(scope))
     )
   }
-  const hear = createHear({ ...ofRuns, look, follow, arrived: () => webhooks.arrived(scope) })
+  const hear = createHear({ ...ofRuns, look, follow, arrived: () => arrived(scope) })
   const sweep = createSweep({
     ledger,
     reader,

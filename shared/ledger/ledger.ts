@@ -166,6 +166,19 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       return (await run('track', seen)) as { state: State; changed: boolean }
     },
 
+    /**
+     * What a webhook has told of a run that goes on, by the run alone. `isClear`: nothing is left to do; else only a look
+     * at the run tells what it means. `scope` is the workflow's, owner/name/workflow.
+     */
+    async trackTold(seen: Omit<RunSeen, 'id' | 'runUrl' | 'told'>) {
+      return (await run('track', { ...seen, told: true })) as {
+        state: State
+        changed: boolean
+        isClear?: boolean
+        scope?: string
+      }
+    },
+
     /** The run has completed: writes the end, moves `live`, frees the target. */
     async finish(end: RunEnd) {
       return (await run('finish', { ...end, seenMs: SEEN_MS })) as {

@@ -7,6 +7,8 @@ import type { LedgerOptions } from './ledger.ts'
 
 /** A workflow that nobody has run for so long shows nothing. */
 const SEEN_MS = 24 * 3_600_000
+/** It need not be noted of each. */
+export const WEBHOOKS_NOTED_MS = 1_000
 
 export type WebhooksSeen = ReturnType<typeof createWebhooksSeen>
 

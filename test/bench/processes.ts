@@ -65,11 +65,7 @@ function begin(
 ): ChildProcess {
   // In a folder of its own: no .env, no data of anybody.
   const cwd = mkdtempSync(path.join(tmpdir(), 'relay-bench-'))
-  const child = spawn(
-    process.execPath,
-    [...(process.env.BENCH_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/bx/prof'] : []), ...args],
-    { cwd, env: { PATH: process.env.PATH, ...env }, stdio },
-  )
+  const child = spawn(process.execPath, args, { cwd, env: { PATH: process.env.PATH, ...env }, stdio })
   living.add(child)
   child.once('exit', () => {
     living.delete(child)

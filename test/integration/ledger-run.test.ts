@@ -22,6 +22,46 @@ test('what is seen of a run is noted once for each change', async () => {
   expect(statuses).toEqual(['queued', 'in_progress'])
 })
 
+test('what a webhook tells of a run that goes on is noted by the run alone, and an older word changes nothing', async () => {
+  const { dispatched, ledger, promotion } = await setup()
+  const { id, run } = await dispatched('5')
+  const tell = (status: string, updatedAt: number) =>
+    ledger.trackTold({ runId: run, status, runAttempt: 1, updatedAt })
+
+  const clear = { state: 'dispatched', isClear: true, scope: expect.any(String) }
+  expect(await tell('in_progress', 2_000)).toEqual({ ...clear, changed: true })
+  expect(await tell('in_progress', 2_000)).toEqual({ ...clear, changed: false })
+  expect(await tell('queued', 1_000)).toEqual({ ...clear, changed: false })
+
+  expect(await promotion(id)).toMatchObject({ runStatus: 'in_progress', runUrl: `https://ci/${run}` })
+})
+
+test('a webhook of a run that nobody knows, or of another attempt, is left to a look', async () => {
+  const { going, dispatched, ledger, promotion } = await setup()
+  const waiting = await going('5', { model: 'other' })
+  const { id, run } = await dispatched('5')
+  const tell = (runId: string, runAttempt: number) =>
+    ledger.trackTold({ runId, status: 'in_progress', runAttempt, updatedAt: 1_000 })
+
+  expect(await tell('4711', 1)).toEqual({ state: 'unknown', changed: false })
+  expect(await tell(run, 2)).toMatchObject({ changed: false, isClear: false })
+
+  expect((await promotion(id)).runStatus).toBe('requested')
+  expect((await promotion(waiting)).state).toBe('dispatching')
+})
+
+test('a webhook that comes after the end of its run changes nothing, and asks for nothing', async () => {
+  const { dispatched, finish, ledger, promotion } = await setup()
+  const { id, run } = await dispatched('5')
+  await finish(id, run)
+  const before = await promotion(id)
+
+  const told = await ledger.trackTold({ runId: run, status: 'in_progress', runAttempt: 1, updatedAt: 9_000 })
+
+  expect(told).toMatchObject({ state: 'deployed', changed: false, isClear: true })
+  expect(await promotion(id)).toEqual(before)
+})
+
 test('a run found later becomes the run of a promotion that GitHub took without naming it', async () => {
   const { going, end, ledger, promotion, reader } = await setup()
   const id = await going('5')

@@ -236,8 +236,11 @@ async function hangingAt(word: string, port: number): Promise<number> {
     const onward = connect(port, '127.0.0.1')
     let hangs = false
     socket.on('data', (data) => {
-      hangs ||= data.includes(word)
-      if (!hangs) onward.write(data)
+      if (hangs) return
+      const at = data.indexOf(word)
+      hangs = at >= 0
+      // Commands before that one, which came with it, are passed on.
+      onward.write(hangs ? data.subarray(0, data.lastIndexOf('\r\n*', at) + 2) : data)
     })
     onward.pipe(socket)
     for (const end of [socket, onward]) end.on('error', () => {})

@@ -258,10 +258,16 @@ describe('a run that has completed', () => {
     ])
   })
 
-  test('is noted, finished, told, and only then the next one is woken', async () => {
+  test('after it was seen waiting for an approval is noted first: that time is counted', async () => {
+    const { follow, done } = setup({ fields: { runStatus: 'waiting' }, answer: completed('success') })
+    await follow()
+    expect(done.slice(0, 3)).toEqual(['get 15', 'track completed', 'finish deployed'])
+  })
+
+  test('is finished, told, and only then the next one is woken', async () => {
     const { follow, done } = setup({ answer: completed('success'), finished: { wake: NEWER } })
     await follow()
-    expect(done).toEqual(['get 15', 'track completed', 'finish deployed', 'log', `wake ${NEWER.id} 4`])
+    expect(done).toEqual(['get 15', 'finish deployed', 'log', `wake ${NEWER.id} 4`])
   })
 
   test('is told in one line and counted once', async () => {
@@ -328,7 +334,7 @@ describe('a run that has completed', () => {
       finished: { finished: false, wake: NEWER },
     })
     expect(await follow()).toMatchObject({ kind: 'complete' })
-    expect(done).toEqual(['get 15', 'track completed', 'finish deployed', `wake ${NEWER.id} 4`])
+    expect(done).toEqual(['get 15', 'finish deployed', `wake ${NEWER.id} 4`])
     expect(seen).toEqual([])
   })
 })

@@ -68,15 +68,18 @@ export function createFollow(deps: FollowDeps): (promotionId: string, known?: Ru
     // Its title proves whether runs of this workflow can be found by the promotion's id.
     if (isOwn(promotion))
       await deps.learnCorrelation({ runId: seen.id, shows: seen.displayTitle.includes(id) })
-    await ledger.track({
-      id,
-      runId: seen.id,
-      runUrl: seen.htmlUrl,
-      status: seen.status,
-      runAttempt: seen.runAttempt,
-      updatedAt: seen.updatedAt,
-    })
     const state = stateFor(seen)
+    // The end says it all, but for whose run it is and how long it has waited for an approval.
+    if (!state || promotion.runId === undefined || promotion.runStatus === 'waiting') {
+      await ledger.track({
+        id,
+        runId: seen.id,
+        runUrl: seen.htmlUrl,
+        status: seen.status,
+        runAttempt: seen.runAttempt,
+        updatedAt: seen.updatedAt,
+      })
+    }
     if (!state) {
       if (seen.status === 'waiting') await giveWay(promotion, seen)
       else await enforceTimeLimit(promotion, seen)

@@ -1,0 +1,9 @@
+/** For what is worth doing now and then, however often there is an occasion: not again for a key within so many ms. */
+export function seldom(ms: number, work: (key: string) => Promise<void>, now: () => number = Date.now) {
+  const doneAt = new Map<string, number>()
+  return async (key: string): Promise<void> => {
+    if (now() - (doneAt.get(key) ?? Number.NEGATIVE_INFINITY) < ms) return
+    await work(key)
+    doneAt.set(key, now())
+  }
+}
