@@ -6,10 +6,12 @@ import { thisMachine } from './machine.ts'
 import { asMarkdown, asText, type Report } from './report.ts'
 import type { Section } from './section.ts'
 import { accept } from './sections/accept.ts'
+import { cost } from './sections/cost.ts'
 import { dispatch } from './sections/dispatch.ts'
+import { intake } from './sections/intake.ts'
 import { latency } from './sections/latency.ts'
 
-const SECTIONS: readonly Section[] = [accept, dispatch, latency]
+const SECTIONS: readonly Section[] = [accept, intake, dispatch, latency, cost]
 
 const HELP = `How fast promotion-relay is on this machine, beside the plain thing: a BullMQ producer and worker that make
 the same call. Starts a Redis and a simulator of its own; takes about twenty minutes.

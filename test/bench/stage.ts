@@ -31,6 +31,8 @@ export interface Stage {
   dispatched(count: number, everyMs?: number): Promise<void>
   /** Waits until so many promotions have ended, as the ledger says. */
   ended(count: number): Promise<void>
+  /** Waits until no job is waiting or active. */
+  idle(): Promise<void>
   close(): Promise<void>
 }
 
@@ -92,6 +94,12 @@ export async function openStage({ appendfsync = 'always' } = {}): Promise<Stage>
     dispatched: (count, everyMs) =>
       look(async () => (await ask<{ count: number }>('/_bench/count')).count >= count, everyMs),
     ended: (count) => look(async () => (await redis.zcard('{relay:0}:ended')) >= count),
+    idle: () =>
+      look(async () => {
+        const lists = ['promotions', 'tracking'].flatMap((queue) => [`${queue}:wait`, `${queue}:active`])
+        const lengths = await Promise.all(lists.map((list) => redis.llen(`{relay:0}:bull:${list}`)))
+        return lengths.every((length) => length === 0)
+      }),
     async close() {
       redis.disconnect()
       await simulator.end()
