@@ -3,7 +3,11 @@ export function seldom(ms: number, work: (key: string) => Promise<void>, now: ()
   const doneAt = new Map<string, number>()
   return async (key: string): Promise<void> => {
     if (now() - (doneAt.get(key) ?? Number.NEGATIVE_INFINITY) < ms) return
-    await work(key)
+    // At once, so that those who come meanwhile don't do it, too.
     doneAt.set(key, now())
+    await work(key).catch((error: unknown) => {
+      doneAt.delete(key)
+      throw error
+    })
   }
 }

@@ -32,7 +32,7 @@ export const cost: Section = {
 }
 
 async function plainCosts(stage: Stage, count: number): Promise<Map<Phase, Cost>> {
-  await stage.clear()
+  await stage.clear({ held: true })
   const producer = createPlainProducer(stage.redisUrl)
   await producer.add(-1)
   const costs = new Map<Phase, Cost>()
