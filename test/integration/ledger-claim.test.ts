@@ -212,6 +212,28 @@ test('old slots that nobody used make no burst: all but one get new ones', async
   expect(answers.map(({ kind }) => kind)).toEqual(['go', 'wait', 'wait'])
 })
 
+test('a newer version takes over the slot of the one that it replaces: however many come, a target has one', async () => {
+  const { accept, claim } = await setup()
+  const ask = async (version: string, model: string) => {
+    const { id } = await accept(version, { model })
+    return claim(id, { slotMs: 10_000, token: id })
+  }
+  expect(await ask('1', 'first')).toMatchObject({ kind: 'go' })
+
+  const waits: number[] = []
+  for (const version of ['1', '2', '3']) {
+    const answer = await ask(version, 'second')
+    if (answer.kind !== 'wait' || answer.code !== 'rate') throw new Error(JSON.stringify(answer))
+    waits.push(answer.waitMs)
+  }
+  const other = await ask('1', 'third')
+
+  expect(Math.max(...waits)).toBeLessThanOrEqual(10_000)
+  if (other.kind !== 'wait' || other.code !== 'rate') throw new Error(JSON.stringify(other))
+  expect(other.waitMs).toBeGreaterThan(14_000)
+  expect(other.waitMs).toBeLessThanOrEqual(20_000)
+})
+
 test('a slot is used by the one that reserved it once its time has come', async () => {
   const { accept, claim, redis, key } = await setup()
   const { id } = await accept('1')

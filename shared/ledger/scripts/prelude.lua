@@ -333,6 +333,9 @@ local function take_in(given, about)
     promotedAt = given.promotedAt and int(math.min(given.promotedAt, now)),
     epoch = forgotten_since and '' or epoch(), forgottenSince = forgotten_since and int(forgotten_since) or '',
     traceparent = given.traceparent, tracestate = given.tracestate, test = given.test,
+    -- The place in the rate budget is passed on: else each newer one would go to the end of the line, and the places of
+    -- those that it replaced pass unused.
+    slotAt = older and older.state == 'superseded' and older.slotAt or nil,
   }
   if over then p.endedAt = p.since end
   set(key('promotion', p.id), p)
