@@ -131,13 +131,17 @@ async function startServer(
   log: Logger,
   { redact, deployExisting }: ServerExtras,
 ): Promise<RunningServer> {
-  const [{ serve }, { Registry }, traces] = await Promise.all([
+  const redisUrl = required(settings.REDIS_URL).read()
+  const [{ serve }, { Registry }, { refuseWrongNode }, traces] = await Promise.all([
     import('./standalone/serve.ts'),
     import('prom-client'),
+    import('./standalone/named-redis.ts'),
     openTraces(settings, log, redact),
   ])
+  const misuse = await refuseWrongNode(redisUrl)
+  if (misuse) refuse([misuse])
   const { url, close } = await serve({
-    redisUrl: required(settings.REDIS_URL).read(),
+    redisUrl,
     settings,
     apiToken: settings.RELAY_API_TOKEN,
     opsPassword: settings.OPS_PASSWORD,

@@ -3,15 +3,14 @@
  * promotions, and simulated ones must never reach GitHub. A ledger is marked simulated when the first simulated relay
  * begins on it empty; feedback reads the mark, and says so.
  */
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { KEY_PREFIX } from '../shared/redis/connect.ts'
-
-const ANSWERS_WITHIN_MS = 2_000
+import { askNamedRedis } from './named-redis.ts'
 
 /** @returns why a simulated relay may not use it, or undefined. */
 export function claimForSimulation(url: string): Promise<string | undefined> {
   const unreachable = (fault: string) => `the Redis in REDIS_URL can't be used (${fault})`
-  return asked(url, unreachable, async (redis) => {
+  return askNamedRedis(url, unreachable, async (redis) => {
     if (await isSimulated(redis)) return undefined
     if (await holdsPromotions(redis)) {
       return 'nothing of GitHub is set, but the Redis in REDIS_URL holds real promotions: the simulator must not take them. Set GitHub, or use another Redis'
@@ -24,7 +23,7 @@ export function claimForSimulation(url: string): Promise<string | undefined> {
 /** Of the simulator's own Redis, also one of before there was a mark: whoever is told of it must know. */
 export function markSimulated(url: string): Promise<string | undefined> {
   const unreachable = (fault: string) => `the Redis of the simulator can't be used (${fault})`
-  return asked(url, unreachable, async (redis) => {
+  return askNamedRedis(url, unreachable, async (redis) => {
     await redis.set(MARK, '1')
     return undefined
   })
@@ -35,7 +34,7 @@ export function markSimulated(url: string): Promise<string | undefined> {
  * worker waits for its Redis.
  */
 export function refuseSimulated(url: string): Promise<string | undefined> {
-  return asked(
+  return askNamedRedis(
     url,
     () => undefined,
     async (redis) => {
@@ -52,26 +51,3 @@ export function refuseSimulated(url: string): Promise<string | undefined> {
 const MARK = `${KEY_PREFIX}:simulated`
 const isSimulated = async (redis: Redis) => (await redis.get(MARK)) !== null
 const holdsPromotions = async (redis: Redis) => (await redis.zcard(`${KEY_PREFIX}:promotions`)) > 0
-
-async function asked(
-  url: string,
-  unreachable: (fault: string) => string | undefined,
-  ask: (redis: Redis) => Promise<string | undefined>,
-): Promise<string | undefined> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    retryStrategy: () => null,
-    connectTimeout: ANSWERS_WITHIN_MS,
-    commandTimeout: ANSWERS_WITHIN_MS,
-  })
-  redis.on('error', () => {})
-  try {
-    await redis.connect()
-    return await ask(redis)
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string }
-    return unreachable(code ?? message.split(' ')[0] ?? '')
-  } finally {
-    redis.disconnect()
-  }
-}

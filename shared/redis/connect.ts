@@ -36,6 +36,16 @@ const RECONNECT = 1
 const SEND_AGAIN = 2
 const TELL_EVERY_MS = 30_000
 
+/**
+ * What to do where a node of a Cluster answers that our slot is another's (`MOVED 8094 10.0.0.7:6379`); undefined for
+ * any other error. We connect to one node, which serves all of our keys, and look for none.
+ */
+export function wrongNodeProblem({ message }: { message: string }): string | undefined {
+  const [, slot, node] = /^MOVED (\d+) (\S+)/.exec(message) ?? []
+  if (node === undefined) return undefined
+  return `REDIS_URL names a node of a Redis Cluster that does not have the relay's keys (slot ${slot}): name ${node}, which has them`
+}
+
 function connect(
   url: string,
   log: Logger,
@@ -43,8 +53,14 @@ function connect(
   options: CommonRedisOptions,
 ): Redis {
   let toldAt = 0
+  let toldOfNodeAt = 0
   // After a failover the old primary answers READONLY, and has done nothing: the address leads to the new one.
   const reconnectOnError = (error: Error) => {
+    const wrongNode = wrongNodeProblem(error)
+    if (wrongNode && Date.now() - toldOfNodeAt >= TELL_EVERY_MS) {
+      toldOfNodeAt = Date.now()
+      log.error({ fault: wrongNode }, 'This Redis does not serve the relay')
+    }
     if (!error.message.startsWith('READONLY')) return false
     if (Date.now() - toldAt >= TELL_EVERY_MS) {
       toldAt = Date.now()
