@@ -6,12 +6,28 @@ import { thisMachine } from './machine.ts'
 import { asMarkdown, asText, type Report } from './report.ts'
 import type { Section } from './section.ts'
 import { accept } from './sections/accept.ts'
+import { cluster } from './sections/cluster.ts'
 import { cost } from './sections/cost.ts'
 import { dispatch } from './sections/dispatch.ts'
+import { drain } from './sections/drain.ts'
+import { idle } from './sections/idle.ts'
 import { intake } from './sections/intake.ts'
 import { latency } from './sections/latency.ts'
+import { start } from './sections/start.ts'
+import { workers } from './sections/workers.ts'
 
-const SECTIONS: readonly Section[] = [accept, intake, dispatch, latency, cost]
+const SECTIONS: readonly Section[] = [
+  accept,
+  intake,
+  dispatch,
+  workers,
+  latency,
+  cost,
+  drain,
+  idle,
+  start,
+  cluster,
+]
 
 const HELP = `How fast promotion-relay is on this machine, beside the plain thing: a BullMQ producer and worker that make
 the same call. Starts a Redis and a simulator of its own; takes about twenty minutes.
