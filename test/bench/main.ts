@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { thisMachine } from './machine.ts'
 import { asMarkdown, asText, type Report } from './report.ts'
 import type { Section } from './section.ts'
+<<<<<<< HEAD
 import { accept } from './sections/accept.ts'
 import { cluster } from './sections/cluster.ts'
 import { cost } from './sections/cost.ts'
@@ -28,6 +29,11 @@ const SECTIONS: readonly Section[] = [
   start,
   cluster,
 ]
+=======
+import { scale } from './sections/scale.ts'
+
+const SECTIONS: readonly Section[] = [scale]
+>>>>>>> b4fa3d1 (The bench measures the same calls with ten, ten thousand and a million promotions kept)
 
 const HELP = `How fast promotion-relay is on this machine, beside the plain thing: a BullMQ producer and worker that make
 the same call. Starts a Redis and a simulator of its own; takes about twenty minutes.
