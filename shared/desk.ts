@@ -12,8 +12,8 @@ import {
   type PageRequest,
   type PromotionFilter,
 } from './ledger/listing.ts'
-import type { Hold, Promotion, State, Target } from './ledger/promotion-record.ts'
-import type { LedgerReader, ListedState, OpenCircuit } from './ledger/read.ts'
+import type { Hold, Promotion, Target } from './ledger/promotion-record.ts'
+import type { LedgerReader, ListedState, OpenCircuit, Took } from './ledger/read.ts'
 import { invalidJobId } from './queues.ts'
 import { KEY_PREFIX } from './redis/connect.ts'
 
@@ -63,18 +63,6 @@ export interface Stats {
   latency: { toDispatch: Latency; toLive: Latency }
 }
 
-export interface Took {
-  id: string
-  model: string
-  environment: string
-  version: string
-  state: State
-  /** Its acceptance, ms since the epoch. */
-  at: number
-  toDispatchMs: number
-  toEndMs?: number
-}
-
 export const WINDOWS = { '1h': 60, '24h': 24 * 60 } as const
 export type Window = keyof typeof WINDOWS
 
@@ -112,6 +100,7 @@ export interface DeskDeps {
 
 /** Promotions whose times are looked at. */
 const RECENT = 200
+const LOOKED_AT = 1_000
 /** Names of ids and of targets that a search looks at, and what it finds at the most. */
 const NAMES = 20_000
 const MOST_FOUND = 20
@@ -164,7 +153,7 @@ export function createDesk(deps: DeskDeps): Desk {
         reader.openCircuits(),
         reader.endsWithin('triggers', minutes),
         reader.endsWithin('deployments', minutes),
-        reader.newest(RECENT),
+        reader.times(RECENT),
       ])
     return {
       at,
@@ -179,17 +168,16 @@ export function createDesk(deps: DeskDeps): Desk {
       openCircuits: open.length,
       deadLetters: states.dead_lettered + states.unresolved,
       latency: {
-        toDispatch: latencyOf(recent.flatMap((one) => tookOf(one)?.toDispatchMs ?? [])),
+        toDispatch: latencyOf(recent.map(({ toDispatchMs }) => toDispatchMs)),
         toLive: latencyOf(
-          recent.flatMap((one) => (one.state === 'deployed' ? (tookOf(one)?.toEndMs ?? []) : [])),
+          recent.flatMap(({ state, toEndMs }) => (state === 'deployed' ? (toEndMs ?? []) : [])),
         ),
       },
     }
   }
 
   async function latencies(most: number): Promise<Took[]> {
-    const { items } = await listing.promotions({ limit: most }, (one) => one.dispatchedAt !== undefined)
-    return items.flatMap((one) => tookOf(one) ?? []).reverse()
+    return (await reader.timesOfTaken(most, LOOKED_AT)).reverse()
   }
 
   async function find(asked: string): Promise<Found> {
@@ -246,13 +234,6 @@ export function createDesk(deps: DeskDeps): Desk {
 function byWindow(counts: readonly EndCount[]): Record<Window, EndCount> {
   const [hour = { good: 0, bad: 0 }, day = { good: 0, bad: 0 }] = counts
   return { '1h': hour, '24h': day }
-}
-
-function tookOf(promotion: Promotion): Took | undefined {
-  const { id, model, environment, version, state, acceptedAt: at, dispatchedAt, endedAt } = promotion
-  if (dispatchedAt === undefined) return undefined
-  const toEnd = endedAt === undefined ? {} : { toEndMs: endedAt - at }
-  return { id, model, environment, version, state, at, toDispatchMs: dispatchedAt - at, ...toEnd }
 }
 
 /** By the nearest rank: what is shown is a time that there was. */

@@ -19,21 +19,32 @@ const HOUR_MS = 3_600_000
 /** Older ones are not kept. */
 const HOURS_KEPT = 26
 
+/** An hour that is over hardly changes (a late run undoes a bad end): what was read of it is taken for so long. */
+const KNOWN_MS = 30_000
+
+interface MinuteOfEnds {
+  minute: number
+  end: keyof EndCount
+  count: number
+}
+
 export function createEnds(deps: { redis: Redis; nowMs(): Promise<number>; prefix: string }) {
   const { redis, nowMs, prefix } = deps
 
-  async function minutesOf(what: Counted, firstHour: number, lastHour: number) {
+  const known = new Map<string, { until: number; minutes: MinuteOfEnds[] }>()
+
+  async function minutesOf(what: Counted, firstHour: number, lastHour: number): Promise<MinuteOfEnds[]> {
     const hours = Array.from({ length: lastHour - firstHour + 1 }, (_, i) => firstHour + i)
-    const records = await readHashes(
-      redis,
-      hours.map((hour) => `${prefix}:${what}:${hour}`),
-    )
-    return records.flatMap((record) =>
-      Object.entries(record).map(([name, value]) => {
-        const [minute, end] = name.split(':')
-        return { minute: Number(minute), end: end as keyof EndCount, count: Number(value) }
-      }),
-    )
+    const now = performance.now()
+    for (const [name, { until }] of known) if (until <= now) known.delete(name)
+    const names = hours.map((hour) => `${prefix}:${what}:${hour}`)
+    const unknown = names.filter((name) => !known.has(name))
+    const records = await readHashes(redis, unknown)
+    const read = new Map(unknown.map((name, i) => [name, minutesIn(records[i] ?? {})]))
+    const isOver = (name: string) => Number(name.split(':').at(-1)) < lastHour
+    for (const [name, minutes] of read)
+      if (minutes.length > 0 && isOver(name)) known.set(name, { until: now + KNOWN_MS, minutes })
+    return names.flatMap((name) => read.get(name) ?? known.get(name)?.minutes ?? [])
   }
 
   return {
@@ -62,4 +73,11 @@ export function createEnds(deps: { redis: Redis; nowMs(): Promise<number>; prefi
       return all
     },
   }
+}
+
+function minutesIn(record: Readonly<Record<string, string>>): MinuteOfEnds[] {
+  return Object.entries(record).map(([name, value]) => {
+    const [minute, end] = name.split(':')
+    return { minute: Number(minute), end: end as keyof EndCount, count: Number(value) }
+  })
 }

@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis'
 import { KEY_PREFIX } from '../redis/connect.ts'
 import { createEnds, type EndCount } from './ends.ts'
-import { readHashes } from './hashes.ts'
+import { readFields, readHashes } from './hashes.ts'
 import { PRESENT_MS } from './presence.ts'
 import {
   ENDED,
@@ -54,6 +54,31 @@ export interface Searching {
   until: number
 }
 
+/** How long a promotion took that GitHub has taken. */
+export interface Took {
+  id: string
+  model: string
+  environment: string
+  version: string
+  state: State
+  /** Its acceptance, ms since the epoch. */
+  at: number
+  toDispatchMs: number
+  toEndMs?: number
+}
+
+const TIMES = [
+  'id',
+  'model',
+  'environment',
+  'version',
+  'state',
+  'acceptedAt',
+  'dispatchedAt',
+  'endedAt',
+] as const
+const TIMES_AT_ONCE = 200
+
 /** States that have a list of their own in the ledger. */
 export const LISTED_STATES = ['accepted', 'dispatching', 'dispatched', 'unresolved', 'dead_lettered'] as const
 export type ListedState = (typeof LISTED_STATES)[number]
@@ -72,6 +97,15 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     return records.flatMap((record) => promotionFrom(record) ?? [])
   }
 
+  async function timesOf(ids: readonly string[]): Promise<Took[]> {
+    const records = await readFields(
+      redis,
+      ids.map((id) => key('promotion', id)),
+      TIMES,
+    )
+    return records.flatMap((record) => tookFrom(record) ?? [])
+  }
+
   return {
     promotions,
 
@@ -87,6 +121,22 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     /** Newest first. */
     async newest(limit: number): Promise<Promotion[]> {
       return promotions(await redis.zrevrange(key('promotions'), 0, limit - 1))
+    },
+
+    /** When each of the newest `limit` was dispatched and ended; the newest first. */
+    async times(limit: number): Promise<Took[]> {
+      return timesOf(await redis.zrevrange(key('promotions'), 0, limit - 1))
+    },
+
+    /** Of those that GitHub has taken, the newest `limit`, as far as they are among the newest `most`; the newest first. */
+    async timesOfTaken(limit: number, most: number): Promise<Took[]> {
+      const taken: Took[] = []
+      for (let from = 0; from < most && taken.length < limit; from += TIMES_AT_ONCE) {
+        const ids = await redis.zrevrange(key('promotions'), from, from + TIMES_AT_ONCE - 1)
+        taken.push(...(await timesOf(ids)))
+        if (ids.length < TIMES_AT_ONCE) break
+      }
+      return taken.slice(0, limit)
     },
 
     /** Ids in a state, in the order in which they were accepted. */
@@ -176,9 +226,11 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     /** Of the newest targets, those whose newest promotion has ended and whose live version is another. */
     async drifted(limit: number): Promise<number> {
       const names = await redis.zrevrange(key('targets'), 0, limit - 1)
-      const records = await hashes(names.map((name) => key('target', name)))
+      const targets = names.map((name) => key('target', name))
+      const records = await readFields(redis, targets, ['newest', 'live', 'livePromotion'])
       const behind = records.filter(({ newest, livePromotion }) => newest && newest !== livePromotion)
-      const newest = await hashes(behind.map((record) => key('promotion', record.newest ?? '')))
+      const promotionsOf = behind.map((record) => key('promotion', record.newest))
+      const newest = await readFields(redis, promotionsOf, ['state', 'version'])
       return newest.filter(({ state, version }, i) => {
         // What was skipped was not meant to go live.
         const ended = ENDED.includes(state as State) && state !== 'skipped'
@@ -256,6 +308,15 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     const [seconds, micros] = await redis.time()
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
+}
+
+function tookFrom(record: Record<(typeof TIMES)[number], string>): Took | undefined {
+  const { id, model, environment, version, acceptedAt, dispatchedAt, endedAt } = record
+  if (id === '' || dispatchedAt === '') return undefined
+  const at = Number(acceptedAt)
+  const toEnd = endedAt === '' ? {} : { toEndMs: Number(endedAt) - at }
+  const state = record.state as State
+  return { id, model, environment, version, state, at, toDispatchMs: Number(dispatchedAt) - at, ...toEnd }
 }
 
 function doubtfulFrom(record: Record<string, string>): Doubtful | undefined {
