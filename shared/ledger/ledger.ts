@@ -54,6 +54,8 @@ export const CIRCUIT_MAX_MS = 10 * 60_000
 const FAULTS_TO_OPEN = 3
 /** How long a smoke test that is not sent is remembered. */
 const REHEARSED_MS = 3_600_000
+/** What is forgotten by one script, for so long nobody else is served, and how many times in a row. */
+const TRIM = { most: 100, batches: 5 }
 /** How long an idempotency key is remembered. */
 const KEY_MS = 90 * 24 * 3_600_000
 
@@ -250,9 +252,16 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       return rolledBack
     },
 
-    /** Forgets promotions that ended longer ago, a batch at a time; never a live one. */
-    async trim(keepMs: number) {
-      return (await run('trim', { keepMs, most: 500 })) as { trimmed: number; kept: number }
+    /** Forgets promotions that ended longer ago, some batches of them; never a live one. */
+    async trim(keepMs: number): Promise<{ trimmed: number; kept: number }> {
+      const all = { trimmed: 0, kept: 0 }
+      for (let batch = 0; batch < TRIM.batches; batch++) {
+        const { trimmed, kept } = (await run('trim', { keepMs, most: TRIM.most })) as typeof all
+        all.trimmed += trimmed
+        all.kept += kept
+        if (trimmed + kept < TRIM.most) break
+      }
+      return all
     },
 
     /** A fresh number for a successor of its job; undefined if it needs none. */
