@@ -42,8 +42,8 @@ export type Listing = ReturnType<typeof createListing>
 /** Records that one call reads at the most, and names alone where those tell. */
 const MOST_RECORDS = 1_000
 const MOST_NAMES = 20_000
-/** Read at once. */
-const CHUNK = { records: 101, fields: 250, names: 2_000 }
+/** Read at once, at the most; the first time less, since often that is enough. */
+const CHUNK = { first: 32, records: 101, fields: 250, names: 2_000 }
 
 export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; prefix?: string }) {
   const key = (...parts: string[]) => [prefix, ...parts].join(':')
@@ -73,7 +73,7 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
       // All that is in the list is meant: one more than the page holds is enough.
       const isWhole = !also && wanted.length === (list === key('promotions') ? 0 : 1)
       const chunk = isPicked ? CHUNK.fields : isWhole ? limit + 1 : CHUNK.records
-      return pageOf(walk(redis, list, after, chunk, MOST_RECORDS), limit, read)
+      return pageOf(walk(redis, list, after, chunk, MOST_RECORDS, limit + 1), limit, read)
     },
 
     /** Targets, the one that was promoted to last first. */
@@ -159,17 +159,21 @@ async function* walk(
   after: Place | undefined,
   chunk: number,
   most: number,
+  /** As many as may do. */
+  atFirst = chunk,
 ): AsyncGenerator<{ places: Place[]; isEnd: boolean }> {
   let last = after
   let seen = 0
+  let size = Math.min(chunk, Math.max(atFirst, CHUNK.first))
   // Of the same millisecond, and passed already.
   let passed = 0
   while (seen < most) {
     const from = last === undefined ? '+inf' : last.at
-    const flat = await redis.zrevrangebyscore(list, from, '-inf', 'WITHSCORES', 'LIMIT', passed, chunk)
+    const flat = await redis.zrevrangebyscore(list, from, '-inf', 'WITHSCORES', 'LIMIT', passed, size)
     const all = placesIn(flat)
     const places = last === undefined ? all : all.filter((place) => isAfter(place, last as Place))
-    const isEnd = all.length < chunk
+    const isEnd = all.length < size
+    size = Math.min(chunk, size * 2)
     seen += places.length
     passed = places.length === 0 ? passed + all.length : 0
     last = places.at(-1) ?? last
