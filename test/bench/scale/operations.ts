@@ -70,6 +70,25 @@ export const READS: readonly Operation[] = [
   reads('lettersPage', 'the page of dead letters', () => '/dead-letters', /inputs are too large/),
   reads('modelPage', "a model's page", ({ filled }, n) => `/models?model=${filled.modelOf(n)}`, /History/),
   reads('promotionsPage', 'the page of promotions', () => '/promotions', /deployed/),
+  reads(
+    'promotionsPageOfState',
+    'the page of promotions: of a state',
+    () => '/promotions?state=deployed',
+    /deployed/,
+  ),
+  reads(
+    'lettersPageByReason',
+    'the page of dead letters: by reason',
+    () => '/dead-letters?reason=large',
+    /too large/,
+  ),
+  reads(
+    'lettersPageOfModel',
+    'the page of dead letters: of a model',
+    ({ filled }) => `/dead-letters?model=${filled.letterModelOf(1)}`,
+    /too large/,
+  ),
+  reads('auditPage', 'the page of the audit', () => '/audit', /What people did/),
   reads('searchModel', 'search: a model', ({ filled }) => `/search?q=${filled.modelOf(1)}`, /./, {
     mayRedirect: true,
   }),
