@@ -5,7 +5,6 @@ import { parseArgs } from 'node:util'
 import { thisMachine } from './machine.ts'
 import { asMarkdown, asText, type Report } from './report.ts'
 import type { Section } from './section.ts'
-<<<<<<< HEAD
 import { accept } from './sections/accept.ts'
 import { cluster } from './sections/cluster.ts'
 import { cost } from './sections/cost.ts'
@@ -14,6 +13,7 @@ import { drain } from './sections/drain.ts'
 import { idle } from './sections/idle.ts'
 import { intake } from './sections/intake.ts'
 import { latency } from './sections/latency.ts'
+import { scale } from './sections/scale.ts'
 import { start } from './sections/start.ts'
 import { workers } from './sections/workers.ts'
 
@@ -24,16 +24,12 @@ const SECTIONS: readonly Section[] = [
   workers,
   latency,
   cost,
+  scale,
   drain,
   idle,
   start,
   cluster,
 ]
-=======
-import { scale } from './sections/scale.ts'
-
-const SECTIONS: readonly Section[] = [scale]
->>>>>>> b4fa3d1 (The bench measures the same calls with ten, ten thousand and a million promotions kept)
 
 const HELP = `How fast promotion-relay is on this machine, beside the plain thing: a BullMQ producer and worker that make
 the same call. Starts a Redis and a simulator of its own; takes about twenty minutes.
