@@ -1,6 +1,6 @@
 import { createAccept } from '../../../shared/accept.ts'
 import { silentLogger } from '../../../shared/logger.ts'
-import { addPromotedJob } from '../../../shared/queues.ts'
+import { addPromotedJob, removePromotedJob } from '../../../shared/queues.ts'
 import { createSweep } from '../../../worker/sweep.ts'
 import type { Ground } from './ground.ts'
 import { claim, finish, tellTaken } from './stories.ts'
@@ -123,6 +123,7 @@ export const WRITES: readonly Operation[] = [
         ledger,
         log: silentLogger,
         enqueue: (one, job) => addPromotedJob(queues.promotions, one, job),
+        withdraw: (id, job) => removePromotedJob(queues.promotions, id, job),
       })
       const version = `next-${n}`
       const accepted = await accept(
