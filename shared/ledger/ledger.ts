@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis'
 import type { ValidPromotion } from '../promotion.ts'
 import { KEY_PREFIX } from '../redis/connect.ts'
 import type { TraceContext } from '../trace-context.ts'
-import { type Promotion, promotionFrom, type State, targetName } from './promotion-record.ts'
+import { metricFields, type Promotion, promotionFrom, type State, targetName } from './promotion-record.ts'
 import { createScriptRunner, type ReadScript } from './scripts.ts'
 import type {
   Accepted,
@@ -107,7 +107,7 @@ export function createLedger({ redis, prefix = KEY_PREFIX, replicas = 0, read }:
       // As text: Lua would round them.
       const figures = {
         ...(accuracy === undefined ? {} : { accuracy: String(accuracy) }),
-        ...(metrics ? { metrics: JSON.stringify(metrics) } : {}),
+        ...(metrics ? { metrics: metricFields(metrics) } : {}),
       }
       const accepted = (await run('accept', {
         promotion: { ...record, ...figures, ...trace, ...(isTest && { test: 'dispatch' }) },

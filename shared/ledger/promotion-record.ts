@@ -113,10 +113,14 @@ export interface Promotion {
 
 type Fields = Readonly<Record<string, string>>
 
-/** undefined when there is no such promotion. */
-export function promotionFrom(fields: Fields): Promotion | undefined {
-  const { id, state } = fields
+/**
+ * undefined when there is no such promotion. After its end a record holds no more than is asked for: what its other
+ * fields say is put in here.
+ */
+export function promotionFrom(record: Fields): Promotion | undefined {
+  const { id, state } = record
   if (!id || !state) return undefined
+  const fields = record.endedAt ? { ...toldByEnd(record), ...record } : record
   const text = (name: string) => fields[name] ?? ''
   const number = (name: string) => Number(text(name) || 0)
   const optional = <K extends string, V>(name: K, read: (value: string) => V) =>
@@ -131,7 +135,7 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     ...optional('accuracy', Number),
     source: text('source'),
     rollback: text('rollback') === '1',
-    ...optional('metrics', (value) => JSON.parse(value) as Record<string, number>),
+    ...metricsIn(fields),
     ...optional('test', (value) => value as NonNullable<Promotion['test']>),
     seq: number('seq'),
     liveBefore: text('liveBefore'),
@@ -161,6 +165,33 @@ export function promotionFrom(fields: Fields): Promotion | undefined {
     job: number('job'),
     trackJob: number('trackJob'),
   }
+}
+
+/** An end is the last step; a run that is known has ended with it, at the usual address within its site. */
+function toldByEnd({ endedAt = '', runId, runSite, scope = '' }: Fields): Fields {
+  const [owner, name] = scope.split('/')
+  return {
+    since: endedAt,
+    updatedAt: endedAt,
+    ...(runId && { runStatus: 'completed' }),
+    ...(runSite && { runUrl: `${runSite}/${owner}/${name}/actions/runs/${runId}` }),
+  }
+}
+
+const METRIC = 'm:'
+
+/** The fields in which a record holds metrics: a short value each, as text, since Lua would round figures. */
+export function metricFields(metrics: Readonly<Record<string, number>>): Fields {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [METRIC + name, String(value)]))
+}
+
+function metricsIn(fields: Fields): Pick<Promotion, 'metrics'> {
+  // All in one, by a former version.
+  if (fields.metrics) return { metrics: JSON.parse(fields.metrics) as Record<string, number> }
+  const names = Object.keys(fields).filter((name) => name.startsWith(METRIC))
+  if (names.length === 0) return {}
+  const metrics = names.sort().map((name) => [name.slice(METRIC.length), Number(fields[name])])
+  return { metrics: Object.fromEntries(metrics) as Record<string, number> }
 }
 
 /** A target: a model in an environment. */

@@ -17,6 +17,7 @@ import {
   type TimelineEntry,
   targetName,
 } from './promotion-record.ts'
+import { timelineFrom } from './timeline.ts'
 
 export interface OpenCircuit {
   scope: string
@@ -114,8 +115,11 @@ export function createLedgerReader({ redis, prefix = KEY_PREFIX }: { redis: Redi
     },
 
     async timeline(id: string): Promise<TimelineEntry[]> {
-      const entries = await redis.lrange(key('timeline', id), 0, -1)
-      return entries.map((entry) => JSON.parse(entry) as TimelineEntry)
+      const [entries, record] = await Promise.all([
+        redis.lrange(key('timeline', id), 0, -1),
+        redis.hgetall(key('promotion', id)),
+      ])
+      return timelineFrom(entries, promotionFrom(record))
     },
 
     /** Newest first. */

@@ -13,6 +13,7 @@ import { drain } from './sections/drain.ts'
 import { idle } from './sections/idle.ts'
 import { intake } from './sections/intake.ts'
 import { latency } from './sections/latency.ts'
+import { memory } from './sections/memory.ts'
 import { scale } from './sections/scale.ts'
 import { start } from './sections/start.ts'
 import { workers } from './sections/workers.ts'
@@ -24,6 +25,7 @@ const SECTIONS: readonly Section[] = [
   workers,
   latency,
   cost,
+  memory,
   scale,
   drain,
   idle,

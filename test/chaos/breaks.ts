@@ -57,7 +57,7 @@ const IN_SCRIPTS: Readonly<Record<Break, readonly Replacement[]>> = {
   // A script that is sent again after a reconnect is not known again.
   replay: [
     { script: 'claim', from: 'if p.token == arg.token then return go() end', to: '' },
-    { script: 'outcome', from: 'if p.told == told then return p.answer end', to: '' },
+    { script: 'outcome', from: 'if last.told == told then return last.answer end', to: '' },
   ],
 }
 

@@ -156,13 +156,16 @@ test('a token that was taken away is replaced, and the promotion goes with the n
   relay.simulator.setInstallation('removed')
   relay.simulator.setInstallation('active')
 
+  relay.simulator.hold()
   const second = await relay.promote('6')
+  await relay.reaches(second, 'dispatched')
+  expect(await relay.redis.hget(`{relay:0}:promotion:${second}`, 'spent')).toBe('0')
+  relay.simulator.release()
 
   await flowsAgain(relay, first, second)
   expect(dispatched(relay)).toEqual([200, 401, 200])
   expect(relay.counted.attempts).toEqual(['dispatched', 'transient', 'dispatched'])
   expect(tokenRequests(relay)).toEqual([201, 201])
-  expect(await relay.redis.hget(`{relay:0}:promotion:${second}`, 'spent')).toBe('0')
   expect(relay.lines.filter(({ msg }) => msg === 'A circuit was probed')).toEqual([])
 })
 

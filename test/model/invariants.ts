@@ -124,11 +124,11 @@ export function checkMoves(before: Whole, after: Whole, call: Call) {
     if (!is) {
       mustBe(`${id} is gone, by`, call, 'trim')
       if (!hasEnded(was)) throw new Error(`${id} was ${was.state} and is gone`)
-      const { livePromotion, newest } = after.targets.get(was.target ?? '') ?? {}
+      const { livePromotion, newest } = after.targets.get(`${was.environment}/${was.model}`) ?? {}
       if (livePromotion === id || newest === id) throw new Error(`${id} is live or newest, and is gone`)
       continue
     }
-    for (const fixed of ['target', 'version', 'seq', 'source', 'idempotencyKey'] as const) {
+    for (const fixed of ['model', 'environment', 'version', 'seq', 'source'] as const) {
       mustBe(`${fixed} of ${id}`, is[fixed], was[fixed])
     }
     if (was.runId && is.runId !== was.runId)
@@ -150,10 +150,11 @@ function checkRunKnown(id: string, was: Fields, is: Fields, call: Call) {
     if (call !== 'rerun')
       mustBe(`the attempt of ${id}, which has ended, by ${call}`, is.runAttempt, was.runAttempt)
   }
+  // Nothing comes after an end: its record does not say when and how far the run was.
   const [before, after] = [was, is].map((one) => [
     Number(one.runAttempt ?? 0),
-    one.runUpdatedAt === '0' ? 0 : Number(one.runUpdatedAt ?? 0),
-    call === 'told' ? STEPS.indexOf(one.runStatus ?? '') : 0,
+    hasEnded(one) ? Number.POSITIVE_INFINITY : Number(one.runUpdatedAt ?? 0),
+    call === 'told' && !hasEnded(one) ? STEPS.indexOf(one.runStatus ?? '') : STEPS.length,
   ])
   const at = (before ?? []).findIndex((one, i) => one !== after?.[i])
   if (at >= 0 && was.runId && Number(after?.[at]) < Number(before?.[at]))

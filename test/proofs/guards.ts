@@ -74,7 +74,7 @@ const GUARDS: readonly Guard[] = [
   {
     name: 'an outcome told twice answers the same',
     script: 'outcome',
-    text: 'if p.told == told then return p.answer end',
+    text: 'if last.told == told then return last.answer end',
   },
   {
     name: 'an attempt that started nothing gives way to a newer promotion',

@@ -1,6 +1,6 @@
 -- accept: takes a valid promotion into the ledger, or names the one that it repeats.
--- arg: promotion {id, target, model, version, environment, accuracy, source, metrics, rollback, promotedAt (when it
---      was promoted, where it was kept by its producer meanwhile), traceparent, tracestate}, idempotencyKey,
+-- arg: promotion {id, target, model, version, environment, accuracy, source, metrics (text by `m:<name>`), rollback,
+--      promotedAt (when it was promoted, where it was kept by its producer meanwhile), traceparent, tracestate}, idempotencyKey,
 --      isKeptId (the caller gives the same id to the same news), seenMs (window of the deduplication by version),
 --      keyMs (how long an idempotency key is kept), by (who brought it), touch (see prelude)
 -- answers {status = accepted | duplicate | key_reused, id, state, job, live}
@@ -12,7 +12,7 @@ local blocked = blocks(hold, given.version)
 
 local function answer(status, p)
   touch(p)
-  return cjson.encode({ status = status, id = p.id, state = p.state, version = p.version, job = tonumber(p.job), live = p.liveBefore })
+  return cjson.encode({ status = status, id = p.id, state = p.state, version = p.version, job = tonumber(p.job), live = p.liveBefore or '' })
 end
 
 -- Sent again: the same promotion is there already.

@@ -15,7 +15,7 @@ if finished then
     runId = arg.runId, runUrl = arg.runUrl, runAttempt = arg.runAttempt, runStatus = 'completed',
     conclusion = arg.conclusion, reason = '',
   })
-  note(p, arg.state, { conclusion = arg.conclusion, runId = arg.runId })
+  note(p, arg.state)
   if not is_test(p) then redis.call('HINCRBY', key('counters'), 'deployments:' .. arg.conclusion, 1) end
   -- Who cancels a run says nothing of whether deployments succeed.
   if arg.state ~= 'cancelled' and not is_test(p) then count_end('deployments', arg.state == 'deployed') end

@@ -1,5 +1,6 @@
 -- outcome: how an attempt ended, and what follows. Only the attempt's own token may tell; told twice it answers
--- the same. What is certain counts also when it comes late; what is not, never undoes anything.
+-- the same, until an hour after the promotion's end. What is certain counts also when it comes late; what is not,
+-- never undoes anything.
 -- arg: id, attempt, token, outcome (its name), detail (in words), status, next = {kind = track, runId, runUrl} |
 --      {kind = again, delayMs, spend, circuit = {scope, reason, waitMs, untilReset}} | {kind = dead_letter, exhausted} |
 --      {kind = unknown}; scopes (circuits that a success closes), circuitMaxMs, recheckMs, fault (no answer came, or
@@ -11,7 +12,8 @@
 local p = promotion(arg.id)
 if not p then return cjson.encode({ kind = 'stale', state = 'unknown' }) end
 local told = arg.attempt .. ':' .. arg.next.kind
-if p.told == told then return p.answer end
+local last = last_answer(p)
+if last.told == told then return last.answer end
 
 local kind = arg.next.kind
 local mine = p.token == arg.token
@@ -24,8 +26,9 @@ if not open and not late_run then return cjson.encode({ kind = 'stale', state = 
 if kind == 'unknown' and (p.doubt or '') ~= '' then return cjson.encode({ kind = 'resolving', waitMs = arg.recheckMs }) end
 
 if late_run and forgotten then update(p, { attempts = arg.attempt, token = arg.token, intentAt = now, scope = arg.scopes[2] }) end
+local plain = arg.detail == 'GitHub answered ' .. arg.status -- which readers put in
 note(p, 'outcome', {
-  attempt = arg.attempt, outcome = arg.outcome, detail = arg.detail, status = arg.status,
+  attempt = arg.attempt, outcome = arg.outcome, detail = not plain and arg.detail or nil, status = arg.status,
   tookMs = now - tonumber(p.intentAt),
 })
 if kind ~= 'unknown' then update(p, { claims = 0 }) end
@@ -47,7 +50,7 @@ local extra = {}
 local function answer(fields)
   for field, value in pairs(extra) do fields[field] = value end
   local text = cjson.encode(fields)
-  update(p, { told = told, answer = text })
+  remember_answer(p, told, text)
   return text
 end
 

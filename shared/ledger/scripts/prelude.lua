@@ -9,6 +9,8 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local TIMELINE_LIMIT = 500
 -- For how long it is remembered whose run a run is: longer than GitHub lets one live (35 days).
 local RUN_MS = 90 * 24 * 3600000
+-- For how long after a promotion's end an outcome that is told again is answered the same.
+local ANSWER_MS = 3600000
 
 -- Who may follow whom. Anything else is refused.
 local MAY_BECOME = {
@@ -44,7 +46,10 @@ local function hash(name)
 end
 
 local function promotion(id)
-  return hash(key('promotion', id))
+  local p = hash(key('promotion', id))
+  -- Not kept after its end.
+  if p and p.environment and not p.target then p.target = p.environment .. '/' .. p.model end
+  return p
 end
 
 local function target(name)
@@ -72,18 +77,69 @@ local function update(p, fields)
   set(key('promotion', p.id), fields)
 end
 
+-- A metric is a field of its own: Redis keeps a record compactly while none of its values is longer than 64 bytes.
+local function is_metric(field)
+  return string.sub(field, 1, 2) == 'm:' or field == 'metrics' -- all of them as JSON, by a former version
+end
+
+local function metrics_of(p)
+  local metrics = {}
+  for field, value in pairs(p) do
+    if is_metric(field) then metrics[field] = value end
+  end
+  return metrics
+end
+
+-- How an attempt's end was answered: told again, it is answered the same.
+local function remember_answer(p, told, answer)
+  if not TERMINAL[p.state] then return update(p, { told = told, answer = answer }) end
+  set(key('answer', p.id), { told = told, answer = answer })
+  redis.call('PEXPIRE', key('answer', p.id), ANSWER_MS)
+end
+
+local function last_answer(p)
+  return TERMINAL[p.state] and hash(key('answer', p.id)) or p
+end
+
+-- What comes before the rest of a run's address, which `scope` and `runId` say.
+local function site_of(record)
+  local url, repository = record.runUrl or '', string.match(record.scope or '', '^[^/]+/[^/]+')
+  local rest = '/' .. (repository or '') .. '/actions/runs/' .. (record.runId or '')
+  return string.sub(url, -#rest) == rest and string.sub(url, 1, -#rest - 1) or nil
+end
+
+-- Most of what is kept has ended. Its record is written anew, with what is asked for afterwards and nothing else;
+-- what its readers can tell (`promotion-record.ts`) is left out.
+local function keep_end(p)
+  local KEPT = {
+    id = true, state = true, model = true, version = true, environment = true, accuracy = true,
+    source = true, test = true, seq = true, rollback = true, parent = true, liveBefore = true, replaced = true,
+    supersededBy = true, rolledBackBy = true, reason = true, discarded = true, attempts = true, deadLetters = true,
+    scope = true, runId = true, runUrl = true, runSite = true, runAttempt = true, conclusion = true, waitedMs = true,
+    acceptedAt = true, promotedAt = true, dispatchedAt = true, endedAt = true, traceparent = true, tracestate = true,
+    job = true,
+  }
+  local record = promotion(p.id)
+  if record.told then remember_answer(p, record.told, record.answer) end
+  record.runSite = site_of(record)
+  if record.runSite then record.runUrl = nil end
+  if record.deadLetters == '0' then record.deadLetters = nil end
+  for field, value in pairs(record) do
+    if value == '' or not (KEPT[field] or is_metric(field)) then record[field] = nil end
+  end
+  redis.call('DEL', key('promotion', p.id))
+  set(key('promotion', p.id), record)
+end
+
 -- WAIT speaks of what its own connection has written. An answer that repeats what another has recorded is to be
 -- waited for too: `arg.touch` has it write something.
 local function touch(p)
   if arg.touch then redis.call('HSET', key('promotion', p.id), 'touchedAt', int(now)) end
 end
 
--- Adds an entry to the promotion's timeline.
+-- Adds an entry to the promotion's timeline. What the record says anyway is put in by who reads it (`timeline.ts`).
 local function note(p, what, fields)
-  local entry = fields or {}
-  entry.what = what
-  entry.at = now
-  local name = key('timeline', p.id)
+  local name, entry = key('timeline', p.id), { what, now, fields and next(fields) and fields or nil }
   if redis.call('RPUSH', name, cjson.encode(entry)) > TIMELINE_LIMIT then redis.call('LTRIM', name, -TIMELINE_LIMIT, -1) end
 end
 
@@ -100,7 +156,8 @@ local function announce(p, state)
   redis.call('ZADD', key('news'), now, p.id .. ' ' .. state .. ' ' .. int(n))
 end
 
--- Moves a promotion to another state, which ends a doubt; fields are stored with it. Refuses what the table above does not know.
+-- Moves a promotion to another state, which ends a doubt; fields are stored with it. Refuses what the table above does
+-- not know. Nothing but what is to be kept is to be stored in it after its end.
 local function move(p, to, fields)
   local from = p.state
   if not (MAY_BECOME[from] and MAY_BECOME[from][to]) then
@@ -124,6 +181,7 @@ local function move(p, to, fields)
   if TERMINAL[to] or to == 'dead_lettered' then redis.call('SREM', key('unsure', p.target), p.id) end
   update(p, fields)
   if TERMINAL[to] or TOLD[to] then announce(p, to) end
+  if TERMINAL[to] then keep_end(p) end
 end
 
 -- The stop on a target. A person's (`kind`) stops all of its promotions; either kind may block versions that were
@@ -287,7 +345,7 @@ local function to_tracking(p, run_id, run_url)
   })
   take_place(p)
   if p.runId == '' then redis.call('ZADD', key('searching', p.scope), now, p.id) end
-  note(p, 'dispatched', { runId = p.runId, runUrl = p.runUrl })
+  note(p, 'dispatched', { runId = p.runId })
   if not is_test(p) then count_trigger(true) end
   return { kind = 'track', job = redis.call('HINCRBY', key('promotion', p.id), 'trackJob', 1), waitedMs = now - tonumber(p.acceptedAt) }
 end
@@ -302,7 +360,7 @@ end
 
 -- Records a new promotion: as its target's pending and newest one, in place of one that waits there; or at its end at
 -- once, where it is to be skipped or something newer was accepted already.
--- given: see accept; about: idempotencyKey, isKeptId, seenMs, keyMs, skip (why) or by_newer (its id), parent, by, why
+-- given: see accept (metrics: by field); about: idempotencyKey, isKeptId, seenMs, keyMs, skip (why) or by_newer (its id), parent, by, why
 local function take_in(given, about)
   local name = key('target', given.target)
   local waiting, live = unpack(redis.call('HMGET', name, 'pending', 'live'))
@@ -326,8 +384,8 @@ local function take_in(given, about)
     id = given.id, state = over or 'accepted', acceptedAt = int(now),
     seq = int(redis.call('HINCRBY', name, 'seq', 1)),
     target = given.target, model = given.model, version = given.version, environment = given.environment,
-    accuracy = given.accuracy or '', source = given.source, metrics = given.metrics or '',
-    rollback = given.rollback and '1' or '', idempotencyKey = about.idempotencyKey or '', parent = about.parent,
+    accuracy = given.accuracy or '', source = given.source,
+    rollback = given.rollback and '1' or '', parent = about.parent,
     liveBefore = live or '', since = int(now), updatedAt = int(now), job = '1',
     attempts = '0', spent = '0', claims = '0', deadLetters = '0', wait = '', reason = about.skip, supersededBy = about.by_newer,
     promotedAt = given.promotedAt and int(math.min(given.promotedAt, now)),
@@ -337,6 +395,7 @@ local function take_in(given, about)
     -- those that it replaced pass unused.
     slotAt = older and older.state == 'superseded' and older.slotAt or nil,
   }
+  for field, value in pairs(given.metrics or {}) do p[field] = value end
   if over then p.endedAt = p.since end
   set(key('promotion', p.id), p)
   redis.call('ZADD', key('history', p.model), now, p.id)
@@ -348,10 +407,11 @@ local function take_in(given, about)
   end
   redis.call('SET', seen_name(given.target, given.version), p.id, 'PX', about.seenMs)
   if about.idempotencyKey then redis.call('SET', key('key', about.idempotencyKey), p.id, 'PX', about.keyMs) end
-  note(p, 'accepted', { source = p.source, live = p.liveBefore, parent = about.parent, by = about.by, why = about.why })
+  note(p, 'accepted', { by = about.by, why = about.why })
   if over == 'superseded' then redis.call('HINCRBY', key('counters'), 'superseded', 1) end
   if over then
     announce(p, over)
+    keep_end(p)
     note(p, over, { reason = about.skip, by = about.by_newer })
   else
     set(name, { model = p.model, environment = p.environment, pending = p.id, newest = p.id })
@@ -375,7 +435,7 @@ local function roll_back(order)
   end
   local p = take_in({
     id = order.id, target = order.target, model = t.model, environment = t.environment, version = order.to,
-    accuracy = former.accuracy, metrics = former.metrics, source = order.source, rollback = true,
+    accuracy = former.accuracy, metrics = metrics_of(former), source = order.source, rollback = true,
     traceparent = order.traceparent, tracestate = order.tracestate,
   }, order)
 

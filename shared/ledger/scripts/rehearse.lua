@@ -12,7 +12,7 @@ if not p then
     deadLetters = '0', wait = '', reason = '', liveBefore = '', epoch = epoch(),
   }
   set(key('promotion', p.id), p)
-  note(p, 'accepted', { source = p.source, live = '', by = arg.by })
+  note(p, 'accepted', { by = arg.by })
   for _, kind in ipairs({ 'promotion', 'timeline' }) do redis.call('PEXPIRE', key(kind, p.id), arg.keepMs) end
 end
 touch(p)

@@ -9,7 +9,7 @@ local function refused(why, version)
 end
 local function answer(status, p)
   touch(p)
-  return cjson.encode({ status = status, id = p.id, state = p.state, version = p.version, job = tonumber(p.job), live = p.liveBefore })
+  return cjson.encode({ status = status, id = p.id, state = p.state, version = p.version, job = tonumber(p.job), live = p.liveBefore or '' })
 end
 
 local known = promotion(arg.id)

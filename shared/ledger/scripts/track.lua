@@ -42,5 +42,5 @@ if arg.status ~= 'waiting' and p.runStatus == 'waiting' then
   fields.waitedMs = tonumber(p.waitedMs or 0) + now - tonumber(p.waitingSince)
 end
 update(p, fields)
-note(p, 'run', { status = arg.status, runId = arg.runId, runUrl = found and arg.runUrl or nil })
+note(p, 'run', { status = arg.status, runUrl = found and arg.runUrl or nil })
 return answer(true)
