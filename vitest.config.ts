@@ -26,6 +26,12 @@ const LANES: Readonly<Record<string, Lane>> = {
   package: { include: ['test/package/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
   /** The API against its description, by schemathesis from PyPI. */
   schemathesis: { include: ['test/schemathesis/**/*.test.ts'], globalSetup: 'test/support/global-redis.ts' },
+  /** The bench in its smallest form, a section after another; `npm run bench` for figures. */
+  bench: {
+    include: ['test/bench/**/*.test.ts'],
+    globalSetup: 'test/support/global-redis.ts',
+    testTimeout: 240_000,
+  },
   /** The images, built and run. */
   containers: { include: ['test/containers/**/*.test.ts'], globalSetup: 'test/containers/images.ts' },
   /**

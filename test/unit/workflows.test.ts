@@ -106,6 +106,7 @@ describe('the CI workflow', () => {
       'check',
       'test:package',
       'test:browser',
+      'test:bench',
       'test',
       'test:python',
       'e2e:ct',
