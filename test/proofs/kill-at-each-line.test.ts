@@ -57,7 +57,7 @@ const TAKEN: Line[] = [
   ...lines('worker/github/send-once.ts', 'if (request.destroyed)', '// Headers', /sent = |late = |\.end\(/),
   ...lines('worker/github/send-once.ts', 'answered = true', 'response.on', /./),
   ...lines(HANDLE, 'async function finish', '/** One wide', STATEMENT),
-  ...lines('worker/dispatch/consume.ts', 'await job.log', 'await job.updateProgress', /./),
+  ...lines('worker/dispatch/consume.ts', 'const end = await handle', 'await job.log', /^ {6}(const|if)/),
 ]
 
 const REJECTED: Line[] = [
@@ -68,8 +68,12 @@ const REJECTED: Line[] = [
 ]
 
 const ACCEPTED: Line[] = [
-  ...lines('shared/accept.ts', 'const given = keptId', '}', /^ {4}(const|if|return)|^ {6}await/),
-  ...lines('shared/accept.ts', 'return accepted', '}', /./),
+  ...lines(
+    'shared/accept.ts',
+    'const given = keptId',
+    '} catch',
+    /^ {4}(const|await)|^ {6}(const|if|return)/,
+  ),
 ]
 
 const FOLLOW = 'worker/track/follow.ts'
