@@ -48,7 +48,6 @@ describe('npm start with nothing set', () => {
       'attempt 1: dispatched, GitHub answered 200',
       'dispatched as run 19482000001',
       'run 19482000001 is in progress',
-      'run 19482000001 is completed',
       'deployed: this version is live',
       READY,
     ]
