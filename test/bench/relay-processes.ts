@@ -1,7 +1,9 @@
 // The relay as it runs in production: `serve`, `work` and `up` as processes, beside a Redis and a simulator of their
 // own. Whatever is started here ends with the section, also where it throws.
+import { execFile } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { pickFreePort } from '../../shared/redis/embedded/free-port.ts'
 import type { Pauses } from '../../worker/pauses.ts'
 import { type PrivateRedis, type PrivateRedisOptions, startPrivateRedis } from '../support/private-redis.ts'
@@ -48,8 +50,11 @@ export interface Listening {
   program: Program
 }
 
-/** Gives the means to start processes, and ends all of them, the last first, whatever comes of it. */
-export async function withProcesses<T>(run: (processes: Processes) => Promise<T>): Promise<T> {
+/**
+ * Gives the means to start processes, and ends all of them, the last first, whatever comes of it.
+ * @param cli the program; that of the checkout where none is given
+ */
+export async function withProcesses<T>(run: (processes: Processes) => Promise<T>, cli = CLI): Promise<T> {
   const undo: (() => void | Promise<void>)[] = []
   const atEnd: AtEnd = (step) => void undo.push(step)
   try {
@@ -67,10 +72,10 @@ export async function withProcesses<T>(run: (processes: Processes) => Promise<T>
         return listening(startProgram(NODE, args, { atEnd, cwd: home }))
       },
       serve: async (env) =>
-        listening(startProgram(NODE, [CLI, 'serve'], { atEnd, cwd: home, env: { PORT: '0', ...env } })),
+        listening(startProgram(NODE, [cli, 'serve'], { atEnd, cwd: home, env: { PORT: '0', ...env } })),
       work: async (env) =>
-        listening(startProgram(NODE, [CLI, 'work'], { atEnd, cwd: home, env: { WORKER_PORT: '0', ...env } })),
-      run: (args, env) => runProgram(NODE, [CLI, ...args], { cwd: home, env }),
+        listening(startProgram(NODE, [cli, 'work'], { atEnd, cwd: home, env: { WORKER_PORT: '0', ...env } })),
+      run: (args, env) => runProgram(NODE, [cli, ...args], { cwd: home, env }),
       async up({ by = 'node', env, dataDir = path.join(home, 'up') } = {}) {
         const own = { TRACK_INTERVAL_SECONDS: '', ...env }
         const relay = await startUp({ dataDir, by, env: own, atEnd, unhurried: true })
@@ -84,6 +89,12 @@ export async function withProcesses<T>(run: (processes: Processes) => Promise<T>
   } finally {
     for (const step of undo.reverse()) await step()
   }
+}
+
+/** Builds the package, as `npm pack` and the image do. @returns its program */
+export async function builtCli(): Promise<string> {
+  await promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: ROOT })
+  return path.join(ROOT, 'dist', 'cli.js')
 }
 
 /** With its Redis, which would outlive a kill. Harmless when it has ended. */

@@ -1,9 +1,10 @@
 // What the relay costs while nothing is to be done: memory and processor time of each process, and of the Redis that they
-// ask. In production form: `serve`, two of `work` and `up`, with their own pauses.
+// ask. In production form: `serve` and two of `work` of the built package, as npm and the image have
+// it, and `up` of the checkout, as a newcomer has it; with their own pauses.
 import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { type Usage, usageOf } from '../process-usage.ts'
-import { settingsFor, withProcesses } from '../relay-processes.ts'
+import { builtCli, settingsFor, withProcesses } from '../relay-processes.ts'
 import type { Options, Result, Section } from '../section.ts'
 import { short } from '../statistics.ts'
 
@@ -21,7 +22,8 @@ interface Watched {
 
 async function run({ quick }: Options): Promise<Result> {
   const [settledMs, watchedMs] = quick ? [0, QUICK_MS] : [SETTLED_MS, WATCHED_MS]
-  const apart = await watchApart(settledMs, watchedMs)
+  const cli = await builtCli()
+  const apart = await watchApart(cli, settledMs, watchedMs)
   const together = await watchUp(settledMs, watchedMs)
   const rows = [...apart.rows, ...together.rows]
   const relays = rows.filter(({ name }) => RELAYS.includes(name))
@@ -49,7 +51,7 @@ async function run({ quick }: Options): Promise<Result> {
       { what: `${name}, memory`, value: residentMiB, unit: 'MiB', atMost: 150 },
     ]),
     notes: [
-      'From a checkout, as here, Node keeps what strips the types: some 40 MiB a process that the built package (`dist`) does not have.',
+      'up is that of the checkout, where Node also keeps what strips the types; the others are of the built package.',
       `One server and two workers ask their Redis ${short(apart.commandsPerSecond)} times a second while nothing is to be done.`,
     ],
   }
@@ -69,7 +71,7 @@ interface Idle {
   residentMiB: number
 }
 
-async function watchApart(settledMs: number, watchedMs: number) {
+async function watchApart(cli: string, settledMs: number, watchedMs: number) {
   return withProcesses(async (processes) => {
     const redis = await processes.redis()
     const github = await processes.simulator()
@@ -97,7 +99,7 @@ async function watchApart(settledMs: number, watchedMs: number) {
     // Without the question itself.
     const commandsPerSecond = ((await commands()) - before - 1) / (watchedMs / 1000)
     return { rows, commandsPerSecond }
-  })
+  }, cli)
 }
 
 /** As a newcomer has it: everything in one process, beside a Redis and a simulator that it has started. */
