@@ -4,6 +4,7 @@
  */
 import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
+import { createInvalidJobs, type InvalidJob } from './invalid-jobs.ts'
 import type { Counted, EndCount, HourOfEnds } from './ledger/ends.ts'
 import {
   type Listing,
@@ -14,7 +15,6 @@ import {
 } from './ledger/listing.ts'
 import type { Hold, Promotion, Target } from './ledger/promotion-record.ts'
 import type { LedgerReader, ListedState, OpenCircuit, Took } from './ledger/read.ts'
-import { invalidJobId } from './queues.ts'
 import { KEY_PREFIX } from './redis/connect.ts'
 
 export const LETTER_STATES = ['dead_lettered', 'unresolved'] as const
@@ -24,14 +24,6 @@ export interface LettersAsked extends PageRequest, Pick<PromotionFilter, 'model'
   state?: LetterState | undefined
   /** In its reason, in small or capital letters. */
   reason?: string | undefined
-}
-
-/** A job that a foreign client had put into the queue, of which no promotion could be made. */
-export interface InvalidJob {
-  id: string
-  reason: string
-  /** When it was found to be invalid, ms since the epoch. */
-  at: number
 }
 
 /** Half of them took no longer than `p50`, 99 of 100 no longer than `p99`, ms. */
@@ -74,7 +66,7 @@ export interface Found {
 export interface Desk {
   /** Promotions that wait for a person, in the order in which they were accepted, the newest first. */
   deadLetters(asked: LettersAsked): Promise<Page<Promotion>>
-  /** Newest first; of an overfull queue those that were met. */
+  /** See `InvalidJobs.newest`. */
   invalidJobs(limit: number): Promise<InvalidJob[]>
   circuits(): Promise<OpenCircuit[]>
   stats(): Promise<Stats>
@@ -104,8 +96,6 @@ const LOOKED_AT = 1_000
 /** Names of ids and of targets that a search looks at, and what it finds at the most. */
 const NAMES = 20_000
 const MOST_FOUND = 20
-/** Entries of the queue that are looked at for jobs that are no promotions. */
-const MOST_ENTRIES = 50_000
 const AT_ONCE = 2_000
 
 export function createDesk(deps: DeskDeps): Desk {
@@ -119,24 +109,6 @@ export function createDesk(deps: DeskDeps): Desk {
       states.map((of) => listing.promotions({ ...filter, state: of, limit, after }, hasReason)),
     )
     return mergePages(pages, ({ id, acceptedAt }) => ({ at: acceptedAt, name: id }), limit)
-  }
-
-  async function invalidJobs(limit: number): Promise<InvalidJob[]> {
-    const failed = queue.toKey('failed')
-    const entries = new Map<string, number>()
-    let cursor = '0'
-    let looked = 0
-    do {
-      const [next, flat] = await redis.zscan(failed, cursor, 'MATCH', invalidJobId('*'), 'COUNT', AT_ONCE)
-      for (let i = 0; i < flat.length; i += 2) entries.set(flat[i] ?? '', Number(flat[i + 1]))
-      cursor = next
-      looked += AT_ONCE
-    } while (cursor !== '0' && looked < MOST_ENTRIES)
-    const newest = [...entries].sort(([, a], [, b]) => b - a).slice(0, limit)
-    const reasons = redis.pipeline()
-    for (const [id] of newest) reasons.hget(queue.toKey(id), 'failedReason')
-    const answers = newest.length === 0 ? [] : ((await reasons.exec()) ?? [])
-    return newest.map(([id, at], i) => ({ id, reason: String(answers[i]?.[1] ?? ''), at }))
   }
 
   async function stats(): Promise<Stats> {
@@ -184,24 +156,21 @@ export function createDesk(deps: DeskDeps): Desk {
     const text = asked.trim()
     if (text === '') return { promotions: [], targets: [] }
     const limit = MOST_FOUND
-    const [byId, byRun, ofModel, ofVersion, named] = await Promise.all([
+    const [byId, byRun, ofModel, ofVersion, own, named] = await Promise.all([
       idsLike(text.toLowerCase()),
       /^\d{1,20}$/.test(text) ? reader.ownerOf(text) : '',
       listing.promotions({ model: text, limit }),
       listing.promotions({ version: text, limit }),
+      // Also where so much was promoted since that they are not among the newest.
+      listing.targets({ model: text, limit }),
       listing.targetsLike({ text, limit, most: NAMES }),
     ])
     const exact = await reader.promotions([...byId, ...(byRun === '' ? [] : [byRun])])
     const found = [...exact, ...ofModel.items, ...ofVersion.items]
-    // Its targets too where so much was promoted since that they are not among the newest.
-    const environments = new Set(ofModel.items.map(({ environment }) => environment))
-    const own = await Promise.all(
-      [...environments].map((environment) => reader.target({ model: text, environment })),
-    )
     return {
       promotions: distinct(found, ({ id }) => id).slice(0, limit),
       targets: distinct(
-        [...own.flatMap((one) => one ?? []), ...named],
+        [...own.items, ...named],
         ({ model, environment }) => `${environment}/${model}`,
       ).slice(0, limit),
     }
@@ -222,7 +191,7 @@ export function createDesk(deps: DeskDeps): Desk {
 
   return {
     deadLetters,
-    invalidJobs,
+    invalidJobs: createInvalidJobs({ redis, prefix, queue }).newest,
     circuits: reader.openCircuits,
     stats,
     endsByHour: reader.endsByHour,

@@ -1,7 +1,8 @@
 /** How promotions, targets, circuits and figures look from outside: times as ISO 8601, and a sentence for people. */
 import type { z } from 'zod'
-import type { InvalidJob, Latency, Stats, Window } from './desk.ts'
+import type { Latency, Stats, Window } from './desk.ts'
 import { explain, sentenceOf } from './explain.ts'
+import type { InvalidJob } from './invalid-jobs.ts'
 import type { EndCount } from './ledger/ends.ts'
 import type { Promotion, Target, TimelineEntry } from './ledger/promotion-record.ts'
 import type { OpenCircuit } from './ledger/read.ts'

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { createAccept } from '../shared/accept.ts'
 import type { Settings } from '../shared/config.ts'
+import { createInvalidJobs } from '../shared/invalid-jobs.ts'
 import { createCircuits } from '../shared/ledger/circuits.ts'
 import { createCorrelation } from '../shared/ledger/correlation.ts'
 import { createLease } from '../shared/ledger/lease.ts'
@@ -130,7 +131,8 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
   const trackIntervalMs = settings.TRACK_INTERVAL_SECONDS * 1000
   const follow = (promotion: Promotion, job: number) =>
     addTrackingJob(queues.tracking, promotion, job, trackIntervalMs)
-  const deadLetters = createDeadLetters({ queue: queues.deadLetters, reader })
+  const invalidJobs = createInvalidJobs({ redis, queue: queues.deadLetters })
+  const deadLetters = createDeadLetters({ queue: queues.deadLetters, reader, invalidJobs })
   const { bury, buryCircuit, buryInvalid, refreshCircuit, removeCircuit } = deadLetters
   const wakeWaiting = createWakeWaiting({ ledger, reader, wake })
   const accept = createAccept({
@@ -317,6 +319,7 @@ export async function runWorker(options: WorkerOptions): Promise<RunningWorker> 
       stalls: shortStalls,
       ledger,
       accept,
+      invalidJobs,
       wake,
       probe: prober.probeNow,
       log,

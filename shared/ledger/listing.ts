@@ -39,9 +39,8 @@ type Also<T> = (one: T) => boolean
 
 export type Listing = ReturnType<typeof createListing>
 
-/** Records that one call reads at the most, and names alone where those tell. */
+/** Records that one call reads at the most. */
 const MOST_RECORDS = 1_000
-const MOST_NAMES = 20_000
 /** Read at once, at the most; the first time less, since often that is enough. */
 const CHUNK = { first: 32, records: 101, fields: 250, names: 2_000 }
 
@@ -82,18 +81,15 @@ export function createListing({ redis, prefix = KEY_PREFIX }: { redis: Redis; pr
       after,
       model,
     }: Pick<PromotionFilter, 'model'> & PageRequest): Promise<Page<Target>> {
-      const isMeant = (name: string) => model === undefined || modelIn(name) === model
+      const list = model === undefined ? key('targets') : key('targets', model)
       const read = async (names: string[]) => {
-        const meant = names.filter(isMeant)
         const records = await readHashes(
           redis,
-          meant.map((name) => key('target', name)),
+          names.map((name) => key('target', name)),
         )
-        const targets = new Map(meant.map((name, i) => [name, targetFrom(records[i] ?? {})]))
-        return names.map((name) => targets.get(name))
+        return records.map(targetFrom)
       }
-      const [chunk, most] = model === undefined ? [limit + 1, MOST_RECORDS] : [CHUNK.names, MOST_NAMES]
-      return pageOf(walk(redis, key('targets'), after, chunk, most), limit, read)
+      return pageOf(walk(redis, list, after, limit + 1, MOST_RECORDS), limit, read)
     },
 
     /** Targets whose model has this in its name, of the newest `most`; the one that was promoted to last first. */

@@ -1,6 +1,7 @@
 // What ops see: dead letters by the page, jobs that are no promotions, circuits, figures, and what they look for.
 import { expect, onTestFinished, test } from 'vitest'
 import { createDesk, type LettersAsked } from '../../shared/desk.ts'
+import { createInvalidJobs } from '../../shared/invalid-jobs.ts'
 import { createListing, type Place } from '../../shared/ledger/listing.ts'
 import { createPresence } from '../../shared/ledger/presence.ts'
 import { createLedgerReader } from '../../shared/ledger/read.ts'
@@ -76,16 +77,23 @@ test('what has left them is in no list any more', async () => {
 
 test('jobs that are no promotions are found among the others, the newest first', async () => {
   const { desk, queue, reader, redis } = await setup()
-  /** Parked as the worker does it: failed, by its id. */
+  const invalidJobs = createInvalidJobs({ redis, queue })
+  const letters = createDeadLetters({ queue, reader, invalidJobs })
+  async function bury(id: string) {
+    await letters.buryInvalid(id, { model: 7 }, [{ field: 'model', problem: 'must be a string' }])
+    expect(await queue.getJob(`dl-invalid-${id}`)).toBeDefined()
+  }
+  /** As the worker does it: failed, by its id. */
   async function park(id: string, reason: string, at: number) {
     await redis.zadd(queue.toKey('failed'), at, id)
     await redis.hset(queue.toKey(id), 'failedReason', reason)
   }
-  const letters = createDeadLetters({ queue, reader })
-  // The name of such a job is that of the code that buries it.
-  await letters.buryInvalid('7', { model: 7 }, [{ field: 'model', problem: 'must be a string' }])
-  expect(await queue.getJob('dl-invalid-7')).toBeDefined()
+  await bury('7')
+  await bury('8')
   for (let n = 0; n < 40; n++) await park(`dl-p${n}-1`, 'rejected', n)
+  // A worker has died before it added the job, and another one before it parked it.
+  await invalidJobs.note('dl-invalid-6')
+  expect(await desk.invalidJobs(9)).toEqual([])
   await park('dl-invalid-7', 'model must be a string', 100)
   await park('dl-invalid-8', 'version must not be empty', 200)
 
@@ -94,6 +102,21 @@ test('jobs that are no promotions are found among the others, the newest first',
     { id: 'dl-invalid-7', reason: 'model must be a string', at: 100 },
   ])
   expect(await desk.invalidJobs(1)).toMatchObject([{ id: 'dl-invalid-8' }])
+  await invalidJobs.forget('dl-invalid-8')
+  expect(await desk.invalidJobs(1)).toMatchObject([{ id: 'dl-invalid-7' }])
+})
+
+test('of very many jobs that are no promotions the newest are listed', async () => {
+  const { queue, redis } = await setup()
+  const invalidJobs = createInvalidJobs({ redis, queue })
+  const many = Array.from({ length: 1_500 }, (_, n) => [String(n), `dl-invalid-${n}`]).flat()
+  await redis.zadd('{relay:0}:invalid-jobs', ...many)
+  await invalidJobs.note('dl-invalid-newest')
+  expect(await redis.zcard('{relay:0}:invalid-jobs')).toBe(1_000)
+  expect(await redis.zrevrange('{relay:0}:invalid-jobs', 0, 1)).toEqual([
+    'dl-invalid-newest',
+    'dl-invalid-1499',
+  ])
 })
 
 test('a circuit tells when the next promotion is its probe', async () => {

@@ -2,6 +2,7 @@
 import { Worker } from 'bullmq'
 import { expect, test } from 'vitest'
 import { createAccept } from '../../shared/accept.ts'
+import { createInvalidJobs } from '../../shared/invalid-jobs.ts'
 import { silentLogger } from '../../shared/logger.ts'
 import { asConnection, bullPrefix, PROMOTIONS } from '../../shared/queues.ts'
 import { connectForWorker } from '../../shared/redis/connect.ts'
@@ -27,6 +28,12 @@ function refused(relay: Relay) {
     const [job] = await relay.queues.deadLetters.getFailed()
     return job?.failedReason === undefined ? undefined : job
   })
+}
+
+/** What ops are shown of such jobs. */
+async function listed({ redis, queues }: Relay): Promise<string[]> {
+  const found = await createInvalidJobs({ redis, queue: queues.deadLetters }).newest(9)
+  return found.map(({ id }) => id)
 }
 
 test('a valid job becomes a promotion like any other', async () => {
@@ -180,6 +187,7 @@ test('Retry checks an invalid job again: as it is it stays, corrected it is acce
     return job?.attemptsMade === 2 && (await job.isFailed())
   })
   const still = await refused(relay)
+  expect(await listed(relay)).toEqual([letter.id])
   expect(still).toMatchObject({ id: letter.id, failedReason: reason })
 
   await still.updateData({ ...still.data, invalid: GOOD })
@@ -189,6 +197,7 @@ test('Retry checks an invalid job again: as it is it stays, corrected it is acce
   expect(await relay.ends(id)).toMatchObject({ state: 'deployed', version: '5' })
   await relay.idle()
   expect(await relay.queues.deadLetters.getFailedCount()).toBe(0)
+  expect(await listed(relay)).toEqual([])
   expect(relay.simulator.runs).toHaveLength(1)
 })
 

@@ -1,5 +1,6 @@
 // What ops see and do over HTTP: dead letters, circuits, figures, a search; redrive, discard, resolve and probe.
 import { describe, expect, test } from 'vitest'
+import { createInvalidJobs } from '../../shared/invalid-jobs.ts'
 import { createQueue, DEAD_LETTERS } from '../../shared/queues.ts'
 import { startRelay } from '../support/relay.ts'
 import { problemOf, setup as startServer } from './http-setup.ts'
@@ -50,6 +51,7 @@ describe('GET /v1/dead-letters', () => {
   test('tells of jobs that are no promotions, where no target is asked for', async () => {
     const { api, get } = await setup()
     const queue = createQueue(DEAD_LETTERS, api.redis)
+    await createInvalidJobs({ redis: api.redis, queue }).note('dl-invalid-7')
     await api.redis.zadd(queue.toKey('failed'), 1_785_600_000_000, 'dl-invalid-7')
     await api.redis.hset(
       queue.toKey('dl-invalid-7'),

@@ -1,5 +1,6 @@
 // What a crash leaves between a ledger script and the queue call behind it, and the loss of the queue as a whole.
 import { expect, test } from 'vitest'
+import { createInvalidJobs } from '../../shared/invalid-jobs.ts'
 import { silentLogger } from '../../shared/logger.ts'
 import { validatePromotion } from '../../shared/promotion.ts'
 import { addPromotedJob, addTrackingJob } from '../../shared/queues.ts'
@@ -190,7 +191,7 @@ test('the entry of a circuit that has closed is taken away by the next sweep', a
   await told(relay, id, { kind: 'again', delayMs: 0, spend: false, circuit })
   const [open] = await relay.reader.openCircuits()
   if (!open) throw new Error('no circuit is open')
-  await createDeadLetters({ queue: relay.queues.deadLetters, reader: relay.reader }).buryCircuit(open)
+  await deadLettersOf(relay).buryCircuit(open)
   await relay.redis.del('{relay:0}:circuit:acme/models')
   await relay.redis.srem('{relay:0}:circuits', 'acme/models')
 
@@ -295,9 +296,13 @@ test('the whole queue may be deleted with promotions in every state: each ends p
   expect(runsOf.toSorted()).toEqual([...deployed, unresolved].toSorted())
 })
 
+function deadLettersOf({ redis, reader, queues: { deadLetters: queue } }: Relay) {
+  return createDeadLetters({ queue, reader, invalidJobs: createInvalidJobs({ redis, queue }) })
+}
+
 function sweepOf(relay: Relay, settleMs = 0) {
   const { ledger, reader, queues } = relay
-  const { bury, buryCircuit, refreshCircuit } = createDeadLetters({ queue: queues.deadLetters, reader })
+  const { bury, buryCircuit, refreshCircuit } = deadLettersOf(relay)
   return createSweep({
     ledger,
     reader,

@@ -6,6 +6,7 @@
 import { type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Accept } from '../../shared/accept.ts'
+import type { InvalidJobs } from '../../shared/invalid-jobs.ts'
 import type { Ledger } from '../../shared/ledger/ledger.ts'
 import type { Wake } from '../../shared/ledger/steps.ts'
 import type { Logger } from '../../shared/logger.ts'
@@ -18,6 +19,7 @@ export interface DeadLetterDeps {
   stalls: Stalls
   ledger: Pick<Ledger, 'redrive'>
   accept: Accept
+  invalidJobs: Pick<InvalidJobs, 'forget'>
   wake(next: Wake): Promise<void>
   /** Looks at once whether what opened a circuit is mended. */
   probe(scope: string): Promise<{ mended: boolean; detail: string }>
@@ -30,6 +32,7 @@ export function consumeDeadLetters({
   stalls,
   ledger,
   accept,
+  invalidJobs,
   wake,
   probe,
   log,
@@ -79,6 +82,7 @@ export function consumeDeadLetters({
     const id = String(job.id).replace(invalidJobId(''), '')
     const result = await accept(job.data.invalid, { id })
     if (result.status === 'invalid') throw new UnrecoverableError(job.data.reason)
+    await invalidJobs.forget(invalidJobId(id))
     return `${result.status}: ${result.id}`
   }
 }

@@ -4,6 +4,7 @@
  * the same one twice makes one. The ledger decides what a redrive does.
  */
 import type { Queue } from 'bullmq'
+import type { InvalidJobs } from '../../shared/invalid-jobs.ts'
 import type { LedgerReader, OpenCircuit } from '../../shared/ledger/read.ts'
 import type { Opening } from '../../shared/ledger/steps.ts'
 import type { FieldProblem } from '../../shared/promotion.ts'
@@ -58,8 +59,9 @@ export interface DeadLetters {
 export function createDeadLetters(deps: {
   queue: Queue
   reader: Pick<LedgerReader, 'promotion' | 'timeline' | 'countByState'>
+  invalidJobs: Pick<InvalidJobs, 'note'>
 }): DeadLetters {
-  const { queue, reader } = deps
+  const { queue, reader, invalidJobs } = deps
   return {
     async bury(promotionId, deadLetter) {
       const [promotion, timeline] = await Promise.all([
@@ -111,6 +113,7 @@ export function createDeadLetters(deps: {
 
     async buryInvalid(id, data, problems) {
       const reason = `not a valid promotion: ${problems.map(({ field, problem }) => `${field} ${problem}`.trim()).join('; ')}`
+      await invalidJobs.note(invalidJobId(id))
       await add(invalidJobId(id), 'invalid job', { reason, next: NEXT.invalid, invalid: cut(data) })
     },
   }

@@ -403,6 +403,7 @@ local function take_in(given, about)
     redis.call('ZADD', key('promotions'), now, p.id)
     redis.call('ZADD', key(over and 'ended' or 'state', not over and 'accepted' or nil), now, p.id)
     redis.call('ZADD', key('targets'), now, p.target)
+    redis.call('ZADD', key('targets', p.model), now, p.target)
     redis.call('HINCRBY', key('counters'), 'accepted', 1)
   end
   redis.call('SET', seen_name(given.target, given.version), p.id, 'PX', about.seenMs)

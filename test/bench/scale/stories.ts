@@ -1,5 +1,6 @@
 // What the ledger's scripts tell before it is copied: a target with a promotion of each end, and a dead letter.
 import type { Redis } from 'ioredis'
+import { createInvalidJobs } from '../../../shared/invalid-jobs.ts'
 import { createLedger, type Ledger } from '../../../shared/ledger/ledger.ts'
 import { createLedgerReader } from '../../../shared/ledger/read.ts'
 import type { RunEnd } from '../../../shared/ledger/steps.ts'
@@ -74,7 +75,8 @@ export async function tellLetter(redis: Redis): Promise<Told> {
       next: { kind: 'dead_letter', exhausted: false },
     })
     const queue = createQueue(DEAD_LETTERS, redis)
-    await createDeadLetters({ queue, reader: createLedgerReader({ redis }) }).bury(id, 1)
+    const invalidJobs = createInvalidJobs({ redis, queue })
+    await createDeadLetters({ queue, reader: createLedgerReader({ redis }), invalidJobs }).bury(id, 1)
     // Where a worker's first look puts it: under Failed.
     const [job = ''] = await redis.lrange(queue.toKey('wait'), 0, -1)
     await redis.lrem(queue.toKey('wait'), 0, job)
