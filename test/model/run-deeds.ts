@@ -196,18 +196,20 @@ export const endOutdated: fc.Arbitrary<Deed> = fc.tuple(number, hows.throughout)
   },
 }))
 
-/** A run comes to wait for an approval, and goes on; the webhooks come the other way round. */
-export const toldInReverse: fc.Arbitrary<Deed> = fc.tuple(number, hows.throughout).map(([n, steps]) => ({
-  name: `told in reverse ${n} ${hows.brief(steps)}`,
-  possible: (world) => running(world).length > 0,
-  async run(world) {
-    const run = running(world)[n % running(world).length]
-    if (!run) return
-    world.github.moveOn(run, 'waiting')
-    const earlier = world.github.newestWebhook(run)
-    await world.pass(2_000)
-    world.github.moveOn(run, 'in_progress')
-    for (const event of [world.github.newestWebhook(run), earlier])
-      if (event) await world.step(await hear(world, event), steps)
-  },
-}))
+/** A run comes to wait for an approval, and goes on, or does so first; the webhooks come the other way round. */
+export const toldInReverse: fc.Arbitrary<Deed> = fc
+  .tuple(number, fc.shuffledSubarray(['waiting', 'in_progress'] as const, { minLength: 2 }), hows.throughout)
+  .map(([n, [first, last], steps]) => ({
+    name: `told in reverse ${n}, ${first} first ${hows.brief(steps)}`,
+    possible: (world) => running(world).length > 0,
+    async run(world) {
+      const run = running(world)[n % running(world).length]
+      if (!run || !first || !last) return
+      world.github.moveOn(run, first)
+      const earlier = world.github.newestWebhook(run)
+      await world.pass(2_000)
+      world.github.moveOn(run, last)
+      for (const event of [world.github.newestWebhook(run), earlier])
+        if (event) await world.step(await hear(world, event), steps)
+    },
+  }))

@@ -2,6 +2,7 @@
 import type { RunEnd, RunSeen } from '../../shared/ledger/steps.ts'
 import { silentLogger } from '../../shared/logger.ts'
 import type { RunEvent } from '../../shared/run-event.ts'
+import { createTakeHint } from '../../shared/take-hint.ts'
 import type { RunAnswer } from '../../worker/github/client.ts'
 import { createFollow } from '../../worker/track/follow.ts'
 import { createHear } from '../../worker/track/hear.ts'
@@ -17,38 +18,55 @@ export function follow(world: World, id: string): Promise<WorldClient> {
   return world.start(`${who} of ${id}`, (gate) => follower(world, gate, who)(id))
 }
 
+/** A webhook comes: it is noted at once where that is all there is to it, else a worker hears it. */
 export function hear(world: World, event: RunEvent): Promise<WorldClient> {
   const { delivery, runId, runAttempt, status, promotionIds } = event
   const who = `hearer ${world.number()}`
   const told = `run ${runId}, attempt ${runAttempt}: ${status}, of ${promotionIds.join(', ') || 'nobody'}`
   world.trail.push(`${who} is told by ${delivery}: ${told}`)
-  return world.start(`${who} of ${delivery}`, (gate) =>
-    createHear({
-      ...ofRuns(world, gate, who),
-      ledger: {
-        adopt: (seen) =>
-          world.call(gate, 'adopt', `${who} adopts run ${seen.runId} for ${seen.id}`, () =>
-            world.ledger.adopt(seen),
-          ),
-        track: (seen) => track(world, gate, who, seen),
-        rerun: (end) =>
-          world.call(
-            gate,
-            'rerun',
-            `${who} notes attempt ${end.runAttempt} of run ${end.runId}: ${end.conclusion}`,
-            async () => {
-              const noted = await world.ledger.rerun({ ...end, updatedAt: world.stored(end.updatedAt) })
-              const succeeds = noted.kind === 'noted' && end.success
-              if (succeeds && takeSuccess(world.reference(), end.id, end.updatedAt)) takeBack(world, end.id)
-              return noted
-            },
-          ),
-      },
-      look: follower(world, gate, who),
-      arrived: nothing,
-      follow: nothing,
-    })(event),
+  return world.start(`${who} of ${delivery}`, async (gate) =>
+    (await taker(world, gate, who)(event)) ? undefined : hearer(world, gate, who)(event),
   )
+}
+
+function taker(world: World, gate: Gate<How>, who: string) {
+  return createTakeHint({
+    ledger: {
+      trackTold: (seen) =>
+        world.call(gate, 'told', `${who} notes run ${seen.runId}: ${seen.status}`, () =>
+          world.ledger.trackTold({ ...seen, updatedAt: world.stored(seen.updatedAt) }),
+        ),
+    },
+    arrived: nothing,
+  })
+}
+
+function hearer(world: World, gate: Gate<How>, who: string) {
+  return createHear({
+    ...ofRuns(world, gate, who),
+    ledger: {
+      adopt: (seen) =>
+        world.call(gate, 'adopt', `${who} adopts run ${seen.runId} for ${seen.id}`, () =>
+          world.ledger.adopt(seen),
+        ),
+      track: (seen) => track(world, gate, who, seen),
+      rerun: (end) =>
+        world.call(
+          gate,
+          'rerun',
+          `${who} notes attempt ${end.runAttempt} of run ${end.runId}: ${end.conclusion}`,
+          async () => {
+            const noted = await world.ledger.rerun({ ...end, updatedAt: world.stored(end.updatedAt) })
+            const succeeds = noted.kind === 'noted' && end.success
+            if (succeeds && takeSuccess(world.reference(), end.id, end.updatedAt)) takeBack(world, end.id)
+            return noted
+          },
+        ),
+    },
+    look: follower(world, gate, who),
+    arrived: nothing,
+    follow: nothing,
+  })
 }
 
 function follower(world: World, gate: Gate<How>, who: string) {
