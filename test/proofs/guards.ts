@@ -294,7 +294,7 @@ const GUARDS: readonly Guard[] = [
 ]
 
 /** So many sequences at most; most guards are missed within a few dozen. */
-const runs = Number(process.env.MODEL_RUNS ?? 3_000)
+const runs = Number(process.env.MODEL_RUNS ?? 5_000)
 
 /** `GUARD=discarded`: only those whose name holds this. */
 const asked = process.env.GUARD ?? ''
@@ -330,6 +330,6 @@ export function testGuards(part: number, parts: number): void {
         process.stdout.write(`${found.numRuns}: ${String(found.errorInstance).split('\n')[0]}\n`)
       expect(found.failed).toBe(true)
     },
-    600_000,
+    900_000,
   )
 }
