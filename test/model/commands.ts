@@ -32,6 +32,7 @@ const all: readonly [number, fc.Arbitrary<deeds.Deed>][] = [
   [4, runs.overtaking],
   [3, runs.toldInReverse],
   [2, runs.endOutdated],
+  [3, runs.putBackInVain],
   [7, deeds.probing],
   [6, people.redriving],
   [3, people.discarding],

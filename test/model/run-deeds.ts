@@ -178,6 +178,25 @@ function contested(world: World) {
   })
 }
 
+/** What has failed is started again by a person, and succeeds, while what is to be put back for it still waits. */
+export const putBackInVain: fc.Arbitrary<Deed> = fc
+  .tuple(fc.constantFrom('a', 'b', 'a/b'), fc.integer({ min: 7, max: 40 }), hows.throughout)
+  .map(([model, version, steps]) => ({
+    name: `put ${model} ${version} back in vain ${hows.brief(steps)}`,
+    possible: () => true,
+    async run(world) {
+      await goes(world, await accepted(world, model, version), 'success', WELL)
+      const id = await accepted(world, model, version + 1)
+      await goes(world, id, 'failure', WELL)
+      const run = world.github.runOf(id)
+      if (!run) return
+      world.github.startAgain(run)
+      world.github.end(run, 'success')
+      const event = world.github.newestWebhook(run)
+      if (event) await world.step(await hear(world, event), steps)
+    },
+  }))
+
 /** Somebody has read the end of a run, and a person starts it again before that is told. */
 export const endOutdated: fc.Arbitrary<Deed> = fc.tuple(number, hows.throughout).map(([n, steps]) => ({
   name: `end outdated ${n} ${hows.brief(steps)}`,
