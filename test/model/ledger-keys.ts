@@ -36,7 +36,7 @@ return #all > 0 and cjson.encode(all) or '[]'`
 const TIMES = {
   promotion: [
     ...['acceptedAt', 'since', 'updatedAt', 'intentAt', 'notBefore', 'slotAt', 'dispatchedAt', 'startedAt'],
-    ...['endedAt', 'doubtSince', 'runUpdatedAt', 'waitingSince'],
+    ...['endedAt', 'doubtSince', 'runUpdatedAt', 'waitingSince', 'forgottenSince'],
   ],
   target: ['liveSince', 'liveAt'],
   circuit: ['since', 'until', 'probeUntil', 'failedAt'],
