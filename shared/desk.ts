@@ -104,7 +104,9 @@ export function createDesk(deps: DeskDeps): Desk {
   async function deadLetters({ limit, after, state, reason, ...filter }: LettersAsked) {
     const states = state === undefined ? LETTER_STATES : [state]
     const asked = reason?.toLowerCase()
-    const hasReason = (one: Promotion) => asked === undefined || one.reason.toLowerCase().includes(asked)
+    // Where none is asked for a page reads no more than it shows.
+    const hasReason =
+      asked === undefined ? undefined : (one: Promotion) => one.reason.toLowerCase().includes(asked)
     const pages = await Promise.all(
       states.map((of) => listing.promotions({ ...filter, state: of, limit, after }, hasReason)),
     )
