@@ -220,7 +220,7 @@ export const READY = 'It runs until'
 export async function startUp(options: UpOptions): Promise<Up> {
   const { dataDir, by = 'node', env, unhurried = false } = options
   const npm = by === 'npm'
-  const program = startProgram(npm ? 'npm' : NODE, npm ? ['start'] : [CLI, 'up'], {
+  const program = startProgram(npm ? 'npm' : NODE, npm ? ['start'] : [LAUNCHER, 'up'], {
     ...options,
     cwd: npm ? ROOT : path.dirname(dataDir),
     env: { DATA_DIR: dataDir, PORT: '0', TRACK_INTERVAL_SECONDS: '0.1', ...env },
