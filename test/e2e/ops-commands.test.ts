@@ -1,5 +1,6 @@
 // The commands that ops look with, and those for dead letters, as processes: straight in Redis and through the server.
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { createInvalidJobs } from '../../shared/invalid-jobs.ts'
 import { createAudit } from '../../shared/ledger/audit.ts'
 import { createQueue, DEAD_LETTERS } from '../../shared/queues.ts'
 import { setup as startServer, TOKEN } from '../integration/http-setup.ts'
@@ -191,6 +192,7 @@ describe.each(['straight in Redis', 'through the server'])('%s', (way) => {
     const { relay, ways } = await setup()
     const queue = createQueue(DEAD_LETTERS, relay.redis)
     onTestFinished(() => queue.close())
+    await createInvalidJobs({ redis: relay.redis, queue }).note('dl-invalid-7')
     await relay.redis.zadd(queue.toKey('failed'), Date.now(), 'dl-invalid-7')
     await relay.redis.hset(queue.toKey('dl-invalid-7'), 'failedReason', 'no model \u001b[2J\u0007')
     const { stdout } = await cli(['dead-letters'], ways[way] ?? {})
