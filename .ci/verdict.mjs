@@ -12,7 +12,7 @@ let failed = Number(brokenSteps)
 const done = new Set()
 const skipped = new Map()
 // The end of a long output is what is read of it: a failure is told there once more, in a few lines.
-const say = (name, messages) => {
+const say = (name, messages = []) => {
   console.log(`  failed: ${name.replace(`${process.cwd()}/`, '')}`)
   for (const line of messages.join('\n').split('\n').slice(0, 12)) console.log(`    ${line.slice(0, 300)}`)
 }

@@ -23,15 +23,18 @@ class _Report:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._status: dict[str, str] = {}
+        self._why: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # Setup and teardown count where they fail or skip.
         if report.when == "call" or report.outcome != "passed":
             self._status[report.nodeid] = report.outcome
+            self._why[report.nodeid] = report.longreprtext[-2000:] if report.failed else ""
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         tests: list[dict[str, Any]] = [
-            {"fullName": name, "status": status} for name, status in sorted(self._status.items())
+            {"fullName": name, "status": status, "failureMessages": [self._why[name]]}
+            for name, status in sorted(self._status.items())
         ]
         result = {"success": exitstatus == 0, "testResults": [{"name": "python", "assertionResults": tests}]}
         self._file.write_text(json.dumps(result))

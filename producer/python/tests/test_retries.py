@@ -35,13 +35,14 @@ def test_each_attempt_says_the_same_with_the_same_key() -> None:
 
 def test_the_pauses_grow_and_are_left_to_chance() -> None:
     pauses: list[float] = []
-    for _ in range(3):
+    for _ in range(5):
         with serving(answer(500)) as server:
-            promote("m", "1", url=server.url, token=TOKEN, timeout=2)
+            promote("m", "1", url=server.url, token=TOKEN, timeout=1)
         times = [request.at for request in server.requests]
         pauses.append(times[1] - times[0])
-        assert len(times) in (3, 4, 5, 6)
-    assert len({round(pause, 4) for pause in pauses}) == 3
+        assert len(times) in (3, 4, 5)
+    # Half of a first pause of 100 ms is left to chance: five within 2 ms happen once in 80,000.
+    assert max(pauses) - min(pauses) > 0.002
 
 
 def test_retry_after_is_kept() -> None:
